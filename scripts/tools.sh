@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Makes sure that the tools named on the command line are there, and does
+# nothing when they are. Needs no more than Go and, where a Debian package is
+# missing, the right to install it.
+#
+#   aws   the AWS CLI, in a Python environment of its own under .tools/aws
+#   race  the C compiler that the race detector links with
+#   lint  golangci-lint, under .tools/bin
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Pinned: what the tests expect of the CLI and what lint finds change with the version.
+awscli=1.45.11
+golangci_lint=v2.15.0
+
+say() { echo "tools: $*" >&2; }
+
+# debian PACKAGE...: installs Debian packages, or says which ones are missing.
+debian() {
+  if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+    say "please install: $*"
+    return 1
+  fi
+  say "installing $*"
+  {
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@"
+  } </dev/null >&2
+}
+
+aws() {
+  local dir=.tools/aws
+  # Running it is the check: an environment that was moved or half made does not run.
+  local have
+  have=$("$dir/bin/aws" --version 2>/dev/null || true)
+  if [[ $have == "aws-cli/$awscli "* ]]; then
+    return
+  fi
+  say "installing AWS CLI $awscli into $dir"
+  rm -rf "$dir"
+  if ! command -v python3 >/dev/null || ! python3 -m venv "$dir" >/dev/null 2>&1; then
+    rm -rf "$dir"
+    debian python3 python3-venv
+    python3 -m venv "$dir"
+  fi
+  "$dir/bin/python" -m pip install --quiet --disable-pip-version-check "awscli==$awscli" </dev/null >&2
+  "$dir/bin/aws" --version >/dev/null
+}
+
+race() {
+  if command -v "$(go env CC)" >/dev/null; then
+    return
+  fi
+  debian gcc libc6-dev || {
+    say "the race detector needs a C compiler; make test RACE= goes without it"
+    return 1
+  }
+}
+
+lint() {
+  local bin=.tools/bin have
+  have=$("$bin/golangci-lint" version 2>/dev/null || true)
+  if [[ $have == *"version ${golangci_lint#v} "* ]]; then
+    return
+  fi
+  say "installing golangci-lint $golangci_lint into $bin (takes a minute)"
+  GOBIN="$PWD/$bin" go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$golangci_lint"
+}
+
+for tool in "$@"; do
+  case "$tool" in
+    aws | race | lint) "$tool" ;;
+    *)
+      say "unknown tool $tool"
+      exit 2
+      ;;
+  esac
+done
