@@ -1,0 +1,92 @@
+package archtest_test
+
+// rule is what one package below internal/ may do.
+type rule struct {
+	// imports are the packages below internal/ that its code, tests apart, may import.
+	imports []string
+	// pure packages take data and return data: no I/O, no goroutine, no clock,
+	// nothing but the standard library. They run inside transactions that may
+	// run again, and under a clock that stands still.
+	pure bool
+	// why says what the package is for and what its imports are for.
+	why string
+}
+
+// table has a row for every package below internal/, from the nouns to the
+// surfaces. A row may come before its package. cmd and test may import everything.
+var table = map[string]rule{
+	"apierr": {
+		pure: true,
+		why:  "the one error type that crosses packages; it knows nobody",
+	},
+	"topic": {
+		pure: true,
+		why:  "parses and prints the reserved topics; names are strings to it",
+	},
+	"job": {
+		pure: true, imports: []string{"apierr"},
+		why: "the rules of jobs and executions; refusals are told in apierr",
+	},
+	"command": {
+		pure: true, imports: []string{"apierr"},
+		why: "the rules of commands; refusals are told in apierr",
+	},
+	"thing": {
+		pure: true, imports: []string{"apierr"},
+		why: "the rules of things, types and groups; refusals are told in apierr",
+	},
+	"wire": {
+		pure: true, imports: []string{"apierr"},
+		why: "request and response structs as AWS spells them; a broken constraint is told in apierr. " +
+			"It must not know job or thing, or the wire form would become the model",
+	},
+	"auth": {
+		imports: []string{"apierr"},
+		why:     "principals and what they may do; refusals are told in apierr",
+	},
+	"auth/sigv4": {
+		imports: []string{"apierr", "auth"},
+		why:     "signs and verifies requests; it implements the contract of auth",
+	},
+	"store": {
+		imports: []string{"apierr", "job", "thing"},
+		why:     "the contract of the drivers, in terms of the nouns that they keep. It must not know an engine",
+	},
+	"store/sqlite": {
+		imports: []string{"apierr", "job", "store", "thing"},
+		why:     "a driver keeps nouns and knows the contract, never who calls it",
+	},
+	"store/storetest": {
+		imports: []string{"apierr", "job", "store", "thing"},
+		why:     "the suite that every driver passes; it sees no driver, so that it can favor none",
+	},
+	"engine": {
+		imports: []string{"apierr", "auth", "job", "store", "thing"},
+		why: "jobs: transactions, clock, authorization, loops. It meets the registry in the store: " +
+			"a row is not lost in a crash, a call is",
+	},
+	"registry": {
+		imports: []string{"apierr", "auth", "job", "store", "thing"},
+		why: "things, types, groups and tags: transactions, clock, authorization. " +
+			"It leaves rows for the engine in job's terms and never calls it",
+	},
+	"httpapi": {
+		imports: []string{"apierr", "auth", "auth/sigv4", "engine", "job", "registry", "thing", "wire"},
+		why: "decodes, authenticates, makes one call, encodes. No store: " +
+			"whoever reads past the engine also reads past its authorization",
+	},
+	"config": {
+		why: "settings of the server as data; cmd hands the parts to the packages, which know no configuration",
+	},
+	"client": {
+		imports: []string{"apierr", "auth", "auth/sigv4", "wire"},
+		why:     "the HTTP client of our own commands; it sees of the server what every client sees",
+	},
+	"sim": {
+		imports: []string{"apierr", "client", "wire"},
+		why:     "simulated devices, which are real clients of the public API",
+	},
+	"archtest": {
+		why: "this test",
+	},
+}
