@@ -57,7 +57,7 @@ type Dirty struct {
 // Dirty returns the namespaces in which the front or the set now differs from
 // what it was when the queue was loaded [jobs-comm-notifications].
 func (q *Queue) Dirty() []Dirty {
-	if len(q.before) == 0 {
+	if len(q.before) == 0 || q.muted {
 		return nil
 	}
 	var out []Dirty

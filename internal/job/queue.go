@@ -63,6 +63,7 @@ type Queue struct {
 	heads    map[int64]Head
 	before   map[Key]Execution // as stored, of those changed; Status None if new
 	newHeads map[int64]Head
+	muted    bool
 }
 
 // NewQueue returns the queue of a thing with the live executions given, in any
@@ -91,6 +92,10 @@ func (q *Queue) LoadHead(jobUID int64, h Head) {
 		q.heads[jobUID] = h
 	}
 }
+
+// Mute makes Dirty return nothing, for a server whose devices only poll: a row
+// that nobody will ever send need not be written.
+func (q *Queue) Mute() { q.muted = true }
 
 // compare orders a queue: IN_PROGRESS first, then by queuedAt, job creation and
 // job id [jobs-api, GetPendingJobExecutions; divergences, queue order].
