@@ -20,6 +20,8 @@ type GroupReader interface {
 	GroupByName(name string) (thing.Group, error)
 	// GroupByUID returns the group, or apierr.NotFound.
 	GroupByUID(uid int64) (thing.Group, error)
+	// GroupByID returns the group with a public id, or apierr.NotFound naming it.
+	GroupByID(id string) (thing.Group, error)
 	// Groups returns a page of the groups that match, by name, and whether more
 	// may follow. A filtered page may be short with more to follow; next is where to go on.
 	Groups(f GroupFilter, p Page[string]) (gs []thing.Group, next string, more bool, err error)

@@ -61,6 +61,10 @@ type Store interface {
 	// PartOf returns the part of the thing with the given name.
 	PartOf(thing string) int
 
+	// Floor returns a uid that is not lower than any uid stored, so that uids go
+	// on growing after a restart even if the clock has gone back.
+	Floor(ctx context.Context) (int64, error)
+
 	// Health returns nil if the store took its last write, else why not. It
 	// must not block behind writers.
 	Health(ctx context.Context) error

@@ -1,0 +1,68 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"muster/internal/apierr"
+	"muster/internal/store"
+)
+
+// completionOnce looks at the jobs whose last live execution or last work has
+// gone: a snapshot job completes, a deleted one disappears [jobs-lifecycle].
+func (e *Engine) completionOnce(ctx context.Context, now time.Time) (int, error) {
+	e.completion.lower()
+	var marks []store.JobMark
+	err := e.store.View(ctx, func(r store.Reader) error {
+		var err error
+		marks, err = r.MarkedJobs(chunk)
+		return err
+	})
+	if err != nil {
+		e.completion.raise()
+		return 0, err
+	}
+	for i, m := range marks {
+		err := e.store.Update(ctx, func(tx store.Tx) error { return e.complete(tx, m, now.UnixMilli()) })
+		if err != nil {
+			e.completion.raise()
+			return i, err
+		}
+	}
+	if len(marks) > 0 {
+		e.completion.raise()
+	}
+	return len(marks), nil
+}
+
+func (e *Engine) complete(tx store.Tx, m store.JobMark, now int64) error {
+	j, err := tx.JobByUID(m.JobUID)
+	if apierr.Is(err, apierr.NotFound) {
+		return tx.UnmarkJob(m)
+	}
+	if err != nil {
+		return err
+	}
+	work, err := tx.JobWork(j.UID)
+	if err != nil {
+		return err
+	}
+	if j.Deleted(len(work) > 0) {
+		err = tx.DeleteTags(j.Resource(), nil)
+		if err != nil {
+			return err
+		}
+		return tx.DeleteJob(j.UID)
+	}
+	counts, err := tx.Counts(j.UID)
+	if err != nil {
+		return err
+	}
+	if done, ok := j.Complete(len(work) > 0, counts.Live(), now); ok {
+		err = tx.UpdateJob(done)
+		if err != nil {
+			return err
+		}
+	}
+	return tx.UnmarkJob(m)
+}

@@ -1,0 +1,209 @@
+// Package engine runs jobs: it owns the transactions, the engine clock, the
+// authorization of every job operation, and the loops that roll out, time out,
+// sweep and complete. The rules themselves are in package job.
+//
+// Operations return *apierr.Error for everything a caller may be told. The
+// first thing each does is to authorize its principal.
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"muster/internal/auth"
+	"muster/internal/job"
+	"muster/internal/store"
+)
+
+// Clock is the engine clock: time for timers, rates and timestamps of jobs, as
+// opposed to the wall clock of signatures and logs.
+type Clock struct {
+	// Now returns the present.
+	Now func() time.Time
+	// Wait returns when until is reached (the zero time: never), when wake
+	// receives, or with ctx's error when ctx ends.
+	Wait func(ctx context.Context, until time.Time, wake <-chan struct{}) error
+}
+
+// WallClock returns the clock of the machine.
+func WallClock() Clock { return Clock{Now: time.Now, Wait: waitWall} }
+
+func waitWall(ctx context.Context, until time.Time, wake <-chan struct{}) error {
+	var fire <-chan time.Time
+	if !until.IsZero() {
+		t := time.NewTimer(time.Until(until))
+		defer t.Stop()
+		fire = t.C
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-wake:
+	case <-fire:
+	}
+	return nil
+}
+
+// Config is what an engine needs. Store and UIDs must be set.
+type Config struct {
+	Store store.Store
+	// UIDs is shared with the registry, so that jobs and memberships are ordered.
+	UIDs *job.UIDs
+	// Clock is the engine clock; the zero value is the wall clock.
+	Clock Clock
+	// Publisher tells connected devices; nil if devices only poll.
+	Publisher Publisher
+	// Authorize decides who may do what; nil allows everything.
+	Authorize auth.Authorizer
+	// Account is the account id in ARNs.
+	Account string
+	// StrictTerminal makes a device's describe of a finished execution fail with
+	// TerminalState [divergences, U3].
+	StrictTerminal bool
+	// Log gets what loops cannot return; nil discards.
+	Log *slog.Logger
+}
+
+// Engine runs jobs. It is safe for concurrent use.
+type Engine struct {
+	store     store.Store
+	uids      *job.UIDs
+	clock     Clock
+	publisher Publisher
+	authorize auth.Authorizer
+	account   string
+	strict    bool
+	log       *slog.Logger
+	documents documents
+
+	work, members, completion, outbox flag
+	timers                            alarm
+	wake                              chan struct{}
+	stats                             [statCount]atomic.Int64
+}
+
+// New returns an engine. Its loops do nothing until Run, or until they are
+// driven by hand through Loops. It returns an error if the store cannot be read.
+func New(ctx context.Context, c Config) (*Engine, error) {
+	if c.Clock.Now == nil {
+		c.Clock = WallClock()
+	}
+	e := &Engine{
+		store: c.Store, uids: c.UIDs, clock: c.Clock, publisher: c.Publisher, authorize: c.Authorize,
+		account: c.Account, strict: c.StrictTerminal,
+		log:  cmp.Or(c.Log, slog.New(slog.DiscardHandler)),
+		wake: make(chan struct{}, 1),
+	}
+	floor, err := c.Store.Floor(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("engine: read uid floor: %w", err)
+	}
+	e.uids.Seen(floor)
+	for _, f := range []*flag{&e.work, &e.members, &e.completion, &e.outbox} {
+		f.raise() // whatever an earlier process left undone
+	}
+	e.timers.set(1)
+	return e, nil
+}
+
+// now returns the engine clock in milliseconds since the epoch.
+func (e *Engine) now() int64 { return e.clock.Now().UnixMilli() }
+
+// Now returns the engine clock, for surfaces that print times.
+func (e *Engine) Now() time.Time { return e.clock.Now() }
+
+// Kick makes the loops look for what the registry has left: changes of
+// memberships and deleted things. Call it after the commit.
+func (e *Engine) Kick() { e.rouse(&e.members) }
+
+func (e *Engine) rouse(flags ...*flag) {
+	for _, f := range flags {
+		f.raise()
+	}
+	e.nudge()
+}
+
+func (e *Engine) nudge() {
+	select {
+	case e.wake <- struct{}{}:
+	default: // a wake-up is waiting already
+	}
+}
+
+// allow asks whether p may do action on a resource of the account, named like
+// "thing/t1".
+func (e *Engine) allow(ctx context.Context, p auth.Principal, action, kind, name string) error {
+	if e.authorize == nil {
+		return nil
+	}
+	return e.authorize(ctx, p, action, "arn:aws:iot:"+p.Region+":"+e.account+":"+kind+"/"+name)
+}
+
+// queue runs fn on one thing's queue in the store's group commit and wakes the
+// loops that its changes concern.
+func (e *Engine) queue(ctx context.Context, ref job.Ref, fn func(*job.Queue) error) error {
+	var seen effects
+	err := e.store.UpdateQueues(ctx, []job.Ref{ref}, func(q *job.Queue) error {
+		seen = effects{}
+		e.mute(q)
+		err := fn(q)
+		seen.of(q)
+		return err
+	})
+	if err == nil {
+		e.react(seen)
+	}
+	return err
+}
+
+// queues runs fn on many queues within a loop's transaction. The effects are to
+// be handed to react after the commit.
+func (e *Engine) queues(tx store.Tx, refs []job.Ref, seen *effects, fn func(*job.Queue)) error {
+	return tx.Queues(refs, func(q *job.Queue) error {
+		e.mute(q)
+		fn(q)
+		seen.of(q)
+		return nil
+	})
+}
+
+func (e *Engine) mute(q *job.Queue) {
+	if e.publisher == nil {
+		q.Mute()
+	}
+}
+
+// effects is what the loops must know of changed queues.
+type effects struct {
+	told, ended bool
+	deadline    int64 // the earliest, or 0
+}
+
+// of adds what a queue holds after a change. It looks at live executions only,
+// so it may see a deadline that is not new: waking early is harmless.
+func (f *effects) of(q *job.Queue) {
+	changes := q.Changes()
+	f.told = f.told || len(changes) > 0
+	for _, c := range changes {
+		f.ended = f.ended || !c.After.Status.Pending()
+		if d := c.After.Deadline(); d != 0 && (f.deadline == 0 || d < f.deadline) {
+			f.deadline = d
+		}
+	}
+}
+
+func (e *Engine) react(f effects) {
+	if f.deadline != 0 && e.timers.earlier(f.deadline) {
+		e.nudge()
+	}
+	if f.ended {
+		e.rouse(&e.completion)
+	}
+	if f.told && e.publisher != nil {
+		e.rouse(&e.outbox)
+	}
+}

@@ -1,0 +1,200 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"muster/internal/apierr"
+)
+
+// chunk bounds what one transaction of a loop touches, so that devices wait no
+// longer than a few milliseconds for the writer.
+const chunk = 500
+
+// Loop is background work in a form that any clock can drive.
+type Loop struct {
+	// Name is for logs and metrics.
+	Name string
+	// Next returns when Once has something to do: at or before the present if
+	// it has now, the zero time if nothing is known.
+	Next func(ctx context.Context) (time.Time, error)
+	// Once does a bounded part of what is due at now and returns how much it did.
+	// It may be run again after a crash at any point and repeats nothing.
+	Once func(ctx context.Context, now time.Time) (int, error)
+}
+
+// Loops returns the engine's loops, in the order in which they run when several are due.
+func (e *Engine) Loops() []Loop {
+	return []Loop{
+		{"timer", e.timerNext, e.timerOnce},
+		{"membership", e.flagged(&e.members), e.membershipOnce},
+		{"rollout", e.flagged(&e.work), e.workOnce},
+		{"completion", e.flagged(&e.completion), e.completionOnce},
+		{"outbox", e.flagged(&e.outbox), e.outboxOnce},
+	}
+}
+
+// flag says that a loop may have something to do.
+type flag struct{ up atomic.Bool }
+
+func (f *flag) raise()     { f.up.Store(true) }
+func (f *flag) lower()     { f.up.Store(false) }
+func (f *flag) isUp() bool { return f.up.Load() }
+
+func (e *Engine) flagged(f *flag) func(context.Context) (time.Time, error) {
+	return func(context.Context) (time.Time, error) {
+		if f.isUp() {
+			return e.clock.Now(), nil
+		}
+		return time.Time{}, nil
+	}
+}
+
+// alarm holds a lower bound of the next deadline, in milliseconds; 0 is none.
+type alarm struct {
+	mu sync.Mutex
+	at int64 // guarded by mu
+}
+
+func (a *alarm) get() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.at
+}
+
+func (a *alarm) set(at int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.at = at
+}
+
+// earlier moves the alarm to at if that is sooner, and reports whether it did.
+func (a *alarm) earlier(at int64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.at != 0 && a.at <= at {
+		return false
+	}
+	a.at = at
+	return true
+}
+
+// Pauses of Run, in wall-clock time.
+const (
+	breath   = 2 * time.Millisecond   // after a pass that found nothing: bounds how often a busy server asks in vain
+	backoff0 = 100 * time.Millisecond // after a failure, doubled up to backoffMax
+	backoff1 = 5 * time.Second
+)
+
+// Run drives the engine's loops, and more if given, in due order until ctx ends,
+// and returns nil then. A loop that fails is tried again with growing pauses;
+// the others go on.
+func (e *Engine) Run(ctx context.Context, more ...Loop) error {
+	d := newDriver(e, append(e.Loops(), more...))
+	for {
+		n, next := d.pass(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if n > 0 {
+			continue
+		}
+		err := waitWall(ctx, time.Now().Add(breath), nil)
+		if err == nil {
+			err = e.clock.Wait(ctx, next, e.wake)
+		}
+		if err != nil {
+			return nil
+		}
+	}
+}
+
+// Settle runs the engine's loops, and more if given, until nothing is due at the
+// engine clock's present. It is how tests and a clock that stands still reach quiet.
+func (e *Engine) Settle(ctx context.Context, more ...Loop) error {
+	loops := append(e.Loops(), more...)
+	for {
+		done := 0
+		for _, l := range loops {
+			at, err := l.Next(ctx)
+			if err != nil {
+				return err
+			}
+			now := e.clock.Now()
+			if at.IsZero() || at.After(now) {
+				continue
+			}
+			n, err := l.Once(ctx, now)
+			if err != nil {
+				return err
+			}
+			done += n
+		}
+		if done == 0 {
+			return nil
+		}
+	}
+}
+
+// driver runs loops and remembers which have failed.
+type driver struct {
+	e     *Engine
+	loops []Loop
+	retry []time.Time     // wall clock: not before
+	pause []time.Duration // the last pause; 0 after success
+}
+
+func newDriver(e *Engine, loops []Loop) *driver {
+	return &driver{e, loops, make([]time.Time, len(loops)), make([]time.Duration, len(loops))}
+}
+
+// pass runs every due loop once, and returns how much was done and when the
+// next is due.
+func (d *driver) pass(ctx context.Context) (int, time.Time) {
+	var done int
+	var next time.Time
+	sooner := func(t time.Time) {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	for i, l := range d.loops {
+		if time.Now().Before(d.retry[i]) {
+			sooner(d.e.clock.Now().Add(time.Until(d.retry[i])))
+			continue
+		}
+		at, err := l.Next(ctx)
+		now := d.e.clock.Now()
+		if err == nil && !at.IsZero() && !at.After(now) {
+			var n int
+			n, err = l.Once(ctx, now)
+			done += n
+			if err == nil {
+				at, err = l.Next(ctx)
+			}
+		}
+		sooner(d.note(ctx, i, at, err))
+	}
+	return done, next
+}
+
+// note records the outcome of a loop and returns when it wants to run again.
+func (d *driver) note(ctx context.Context, i int, at time.Time, err error) time.Time {
+	if err == nil {
+		d.pause[i] = 0
+		return at
+	}
+	if ctx.Err() != nil {
+		return time.Time{}
+	}
+	d.pause[i] = min(max(2*d.pause[i], backoff0), backoff1)
+	d.retry[i] = time.Now().Add(d.pause[i])
+	d.e.stats[statLoopFailures].Add(1)
+	if e, ok := errors.AsType[*apierr.Error](err); !ok || e.Kind != apierr.Unavailable || d.pause[i] == backoff0 {
+		d.e.log.Error("loop failed", "loop", d.loops[i].Name, "err", err, "again", d.pause[i])
+	}
+	return d.e.clock.Now().Add(d.pause[i])
+}

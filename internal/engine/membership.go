@@ -1,0 +1,137 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"muster/internal/apierr"
+	"muster/internal/job"
+	"muster/internal/store"
+	"muster/internal/thing"
+)
+
+// changeChunk bounds the changes of one transaction; each may concern many jobs.
+const changeChunk = 100
+
+// membershipOnce makes continuous jobs follow the registry: things that joined a
+// target group get an execution, those that left their last one lose theirs, and
+// those that were deleted lose all [jobs-lifecycle, continuous jobs].
+func (e *Engine) membershipOnce(ctx context.Context, now time.Time) (int, error) {
+	e.members.lower()
+	var done int
+	for part := range e.store.Parts() {
+		n, err := e.membershipPart(ctx, part, now.UnixMilli())
+		if err != nil {
+			e.members.raise()
+			return done, err
+		}
+		done += n
+	}
+	if done > 0 {
+		e.members.raise()
+	}
+	return done, nil
+}
+
+// membershipPart deals with a chunk of a part's changes: executions follow and
+// the changes go in one transaction.
+func (e *Engine) membershipPart(ctx context.Context, part int, now int64) (int, error) {
+	var done int
+	var seen effects
+	err := e.store.UpdatePart(ctx, part, 0, func(tx store.Tx) error {
+		seen = effects{}
+		changes, err := tx.Changes(part, changeChunk)
+		if err != nil {
+			return err
+		}
+		done = len(changes)
+		for _, c := range changes {
+			err = e.follow(tx, c, &seen, now)
+			if err != nil {
+				return err
+			}
+			err = tx.DeleteChange(c)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		e.react(seen)
+	}
+	return done, err
+}
+
+func (e *Engine) follow(tx store.Tx, c thing.Change, seen *effects, now int64) error {
+	if c.Kind == thing.Deleted {
+		refs := []job.Ref{{Thing: c.Thing, ThingUID: c.ThingUID}}
+		return e.queues(tx, refs, seen, func(q *job.Queue) { q.RemoveAll(now) })
+	}
+	uids, err := tx.ContinuousJobs(c.GroupPath)
+	if err != nil {
+		return err
+	}
+	var refs []job.Ref
+	for _, uid := range uids {
+		if c.Kind == thing.Left {
+			still, err := stillTarget(tx, c, uid)
+			if err != nil {
+				return err
+			}
+			if still {
+				continue
+			}
+		}
+		refs = append(refs, job.Ref{Thing: c.Thing, ThingUID: c.ThingUID, JobUID: uid, History: true})
+	}
+	return e.queues(tx, refs, seen, func(q *job.Queue) {
+		if c.Kind == thing.Joined {
+			q.Enqueue(c.Seq, now)
+		} else {
+			q.Leave(c.Seq, now)
+		}
+	})
+}
+
+// stillTarget reports whether the thing was a target of the job by something
+// else when the change happened: by name, or by a membership begun before it.
+func stillTarget(tx store.Tx, c thing.Change, jobUID int64) (bool, error) {
+	j, err := tx.JobByUID(jobUID)
+	if err != nil {
+		return false, ignoreNotFound(err)
+	}
+	if slices.ContainsFunc(j.Targets, func(t job.Target) bool { return t.Kind == job.ThingTarget && t.UID == c.ThingUID }) {
+		return true, nil
+	}
+	members, err := tx.Memberships(c.Thing, c.ThingUID)
+	if err != nil {
+		return false, err
+	}
+	for _, m := range members {
+		if m.UID > c.Seq {
+			continue
+		}
+		g, err := tx.GroupByUID(m.GroupUID)
+		if apierr.Is(err, apierr.NotFound) {
+			continue // deleted: its own change is coming
+		}
+		if err != nil {
+			return false, err
+		}
+		for _, t := range j.Targets {
+			if t.Kind == job.GroupTarget && slices.Contains(g.Path, t.UID) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+func ignoreNotFound(err error) error {
+	if apierr.Is(err, apierr.NotFound) {
+		return nil
+	}
+	return err
+}

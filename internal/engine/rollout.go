@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"muster/internal/job"
+	"muster/internal/store"
+)
+
+// rolloutStep queues executions for up to a chunk of the job's targets in a
+// part, from the cursor on. What is queued already stays as it is, so a step
+// that is repeated changes nothing.
+func (e *Engine) rolloutStep(tx store.Tx, w store.Work, j job.Job, seen *effects, now int64) error {
+	batch, err := e.nextTargets(tx, &w, j)
+	if err != nil {
+		return err
+	}
+	err = e.queues(tx, batch.refs, seen, func(q *job.Queue) { q.Enqueue(batch.seqs[q.Thing.UID], now) })
+	if err != nil {
+		return err
+	}
+	if w.Cursor.Target >= len(j.Targets) {
+		return tx.FinishWork(w)
+	}
+	_, err = tx.SaveWork(w)
+	return err
+}
+
+// batch is a chunk of things to roll out to, and by what each is a target.
+type batch struct {
+	refs []job.Ref
+	seqs map[int64]int64
+}
+
+func (b *batch) add(thing string, thingUID, jobUID, seq int64) {
+	if b.seqs == nil {
+		b.seqs = make(map[int64]int64, chunk)
+	}
+	if _, ok := b.seqs[thingUID]; ok {
+		return
+	}
+	b.seqs[thingUID] = seq
+	b.refs = append(b.refs, job.Ref{Thing: thing, ThingUID: thingUID, JobUID: jobUID, History: true})
+}
+
+// nextTargets returns the next chunk of things and moves w's cursor past it.
+func (e *Engine) nextTargets(tx store.Tx, w *store.Work, j job.Job) (batch, error) {
+	var b batch
+	for reads := 0; w.Cursor.Target < len(j.Targets) && len(b.refs) < chunk && reads < chunk; reads++ {
+		t := j.Targets[w.Cursor.Target]
+		if t.Kind == job.ThingTarget {
+			if e.store.PartOf(t.Name) == w.Part {
+				b.add(t.Name, t.UID, j.UID, w.Seq)
+			}
+			w.Cursor = store.Cursor{Target: w.Cursor.Target + 1}
+			continue
+		}
+		err := nextMembers(tx, w, j, t.UID, &b)
+		if err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// nextMembers adds members of the cursor's group, or finds the next group of
+// the target's subtree. A snapshot leaves out whoever, and whatever group, came
+// after it [jobs-lifecycle, snapshot jobs].
+func nextMembers(tx store.Tx, w *store.Work, j job.Job, target int64, b *batch) error {
+	fresh := func(uid int64) bool { return j.Selection == job.Snapshot && uid > w.Seq }
+	if w.Cursor.GroupUID == 0 || w.Cursor.ThingUID < 0 {
+		groups, err := tx.Subtree(target, w.Cursor.GroupUID, 1)
+		if err != nil {
+			return err
+		}
+		if len(groups) == 0 || fresh(groups[0]) { // uids grow: all later ones are fresh, too
+			w.Cursor = store.Cursor{Target: w.Cursor.Target + 1}
+			return nil
+		}
+		w.Cursor.GroupUID, w.Cursor.ThingUID = groups[0], 0
+	}
+	limit := chunk - len(b.refs)
+	members, err := tx.Members(w.Part, w.Cursor.GroupUID, w.Cursor.ThingUID, limit)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if !fresh(m.UID) {
+			b.add(m.Thing, m.ThingUID, j.UID, m.UID)
+		}
+		w.Cursor.ThingUID = m.ThingUID
+	}
+	if len(members) < limit {
+		w.Cursor.ThingUID = -1 // the group is done
+	}
+	return nil
+}
