@@ -55,14 +55,15 @@ type Dirty struct {
 }
 
 // Dirty returns the namespaces in which the front or the set now differs from
-// what it was when the queue was loaded [jobs-comm-notifications].
+// what the device was told before: the queue as loaded, with what a deletion has
+// hidden since [jobs-comm-notifications].
 func (q *Queue) Dirty() []Dirty {
 	if len(q.before) == 0 || q.muted {
 		return nil
 	}
 	var out []Dirty
 	for _, ns := range q.namespaces() {
-		was, is := told(q.loaded, ns), told(q.live, ns)
+		was, is := told(q.loaded, ns, Execution.shown), q.Told(ns)
 		if !was.Equal(is) {
 			out = append(out, Dirty{ns, was})
 		}
@@ -82,12 +83,12 @@ func (q *Queue) namespaces() []string {
 }
 
 // Told returns what a device that is told everything now knows of a namespace.
-func (q *Queue) Told(namespace string) Told { return told(q.live, namespace) }
+func (q *Queue) Told(namespace string) Told { return told(q.live, namespace, Execution.visible) }
 
-func told(live []Execution, namespace string) Told {
+func told(live []Execution, namespace string, counts func(Execution) bool) Told {
 	var t Told
 	for _, x := range live {
-		if !x.visible() || x.Job.Namespace != namespace {
+		if !counts(x) || x.Job.Namespace != namespace {
 			continue
 		}
 		if t.Front == (Key{}) {
@@ -135,7 +136,8 @@ func appendKey(b []byte, k Key) []byte {
 	return binary.AppendUvarint(binary.AppendUvarint(b, uint64(k.JobUID)), uint64(k.Number))
 }
 
-// DecodeTold is the inverse of Encode. It reports whether b is whole.
+// DecodeTold is the inverse of Encode. It reports whether b is whole: pairs of
+// numbers, of which the first is among the others.
 func DecodeTold(b []byte) (Told, bool) {
 	var t Told
 	for i := 0; len(b) > 0; i++ {
@@ -153,6 +155,9 @@ func DecodeTold(b []byte) (Told, bool) {
 			continue
 		}
 		t.Set = append(t.Set, Key{int64(uid), int64(number)})
+	}
+	if t.Front != (Key{}) && !slices.Contains(t.Set, t.Front) {
+		return Told{}, false
 	}
 	return t, true
 }

@@ -45,10 +45,13 @@ type Thing struct {
 	Gone bool
 }
 
+// registered reports whether there is a thing to queue for.
+func (t Thing) registered() bool { return t.UID != 0 && !t.Gone }
+
 // Queue is one thing's job executions during one transaction: its live ones,
 // those asked for, and the changes made so far. The methods that change it
-// either do it wholly or return an error and change nothing. It is not safe for
-// concurrent use.
+// Settle it first; then they do what they are asked wholly, or return an error
+// and do nothing of it. It is not safe for concurrent use.
 type Queue struct {
 	// Thing is the owner.
 	Thing Thing
@@ -129,6 +132,10 @@ func (x Execution) visible() bool {
 	}
 }
 
+// shown reports whether x, as stored, is in what its device was told. A deletion
+// hides it at once, but the device is only told with the change that takes it away.
+func (x Execution) shown() bool { return x.Job.State == Deleting || x.visible() }
+
 // Live returns the executions that are queued or in progress, hidden ones
 // included, in queue order. The slice must not be modified.
 func (q *Queue) Live() []Execution { return q.live }
@@ -159,7 +166,7 @@ func (q *Queue) Front(namespace string) (Execution, bool) {
 // Asked returns the execution that Ref asks for, live or finished, or NotFound
 // naming what is missing. Executions of a job that is being deleted are not found.
 func (q *Queue) Asked() (Execution, error) {
-	if q.Thing.Gone || q.Thing.UID == 0 {
+	if !q.Thing.registered() {
 		return Execution{}, apierr.New(apierr.NotFound, "Thing %s not found.", q.Thing.Name)
 	}
 	if q.Job == nil {

@@ -102,7 +102,7 @@ func checkVersion(x Execution, expected *int64) error {
 // was one. A front in progress is returned as it is: details and step timeout
 // are then ignored [jobs-api, StartNextPendingJobExecution].
 func (q *Queue) StartNext(namespace string, s Start, now int64) (Execution, bool, error) {
-	if q.Thing.Gone || q.Thing.UID == 0 {
+	if !q.Thing.registered() {
 		return Execution{}, false, apierr.New(apierr.NotFound, "Thing %s not found.", q.Thing.Name)
 	}
 	q.Settle(now)
@@ -175,7 +175,8 @@ func (q *Queue) Delete(force bool, now int64) error {
 // that had left since gets a new execution [jobs-lifecycle, continuous jobs]. It
 // reports whether it queued. Ref.History must be set.
 func (q *Queue) Enqueue(seq, now int64) bool {
-	if q.Job == nil || q.Thing.Gone || q.Job.State != Active {
+	q.Settle(now)
+	if q.Job == nil || q.Job.State != Active || !q.Thing.registered() {
 		return false
 	}
 	h := q.head(q.Job.UID)
@@ -200,9 +201,12 @@ func (q *Queue) enqueue(number, cause, now int64) {
 }
 
 // Leave ends the thing's part in the job asked for, because by the change seq
-// it is no longer a target: what is pending becomes REMOVED, and a later Join
-// counts as new. It reports whether anything changed.
+// it is no longer a target: what is pending becomes REMOVED, and if it becomes a
+// target again, Enqueue counts it as new. It reports whether it was a target. A
+// change older than the one that made it a target does nothing. Ref.History must
+// be set.
 func (q *Queue) Leave(seq, now int64) bool {
+	q.Settle(now)
 	if q.Job == nil {
 		return false
 	}
@@ -221,6 +225,7 @@ func (q *Queue) Leave(seq, now int64) bool {
 // RemoveAll ends everything pending, because the thing is gone
 // [jobs-lifecycle, REMOVED].
 func (q *Queue) RemoveAll(now int64) {
+	q.Settle(now)
 	for _, x := range q.live {
 		q.move(x, Removed, Removal, now)
 	}
