@@ -1,0 +1,94 @@
+// Package config holds the settings of muster serve: what they are, where they
+// come from, and what is wrong with them.
+//
+// No setting is needed. Values come, weakest first, from the defaults, one TOML
+// file, the environment (MUSTER_DATA) and flags (--data); the table in keys.go
+// is all that the four have to agree on. Every fault is reported at once.
+package config
+
+import (
+	"log/slog"
+	"path/filepath"
+	"time"
+)
+
+// Config is the settings of a server. It holds no secrets, only where they are.
+// Relative paths are relative to the working directory.
+type Config struct {
+	// Data is the folder of everything that lasts: database, keys, credentials. It is made when missing.
+	Data string
+	// Listen is the HTTP address, host:port. Port 0 takes any free one.
+	Listen string
+	// InsecureListen allows plain HTTP on an address that others can reach.
+	InsecureListen bool
+	// Account is the 12-digit account id in every ARN.
+	Account string
+	// Region is the region in every ARN, and of the requests that are served.
+	Region string
+	// AnyRegion serves requests that are signed for another region, under their own region's name.
+	AnyRegion bool
+	// Endpoint is what DescribeEndpoint answers, host or host:port. It is empty
+	// only if it was to be derived from a Listen with port 0; see EndpointAt.
+	Endpoint string
+	// MasterKeyFile is the file with the key that seals access keys at rest.
+	MasterKeyFile string
+	// LogLevel is the least level that is logged.
+	LogLevel slog.Level
+	// LogFormat is text or json.
+	LogFormat string
+	// ShutdownGrace is how long a stop waits for requests that are being served.
+	ShutdownGrace time.Duration
+	// BodyLimit is the most bytes that a request body may have.
+	BodyLimit int64
+	// ReadHeaderTimeout is how long a client may take to send its request header.
+	ReadHeaderTimeout time.Duration
+	// IdleTimeout is how long a connection is kept between requests.
+	IdleTimeout time.Duration
+	// SkewWindow is how far the date of a signature may be from the wall clock, either way.
+	SkewWindow time.Duration
+	// StrictTerminal makes devices that describe a finished execution see TerminalStateException.
+	StrictTerminal bool
+	// DeleteThingTypeWait is how long a thing type must be deprecated before it can be deleted.
+	DeleteThingTypeWait time.Duration
+	// Metrics serves /metrics.
+	Metrics bool
+	// Dev is for development: loopback only, any region.
+	Dev bool
+}
+
+// Default returns the configuration of a server that was told nothing.
+func Default() Config {
+	c := Config{
+		Data:                "./muster-data",
+		Listen:              "127.0.0.1:8080",
+		Account:             "123456789012",
+		Region:              "us-east-1",
+		LogLevel:            slog.LevelInfo,
+		LogFormat:           "text",
+		ShutdownGrace:       10 * time.Second,
+		BodyLimit:           1 << 20,
+		ReadHeaderTimeout:   10 * time.Second,
+		IdleTimeout:         2 * time.Minute,
+		SkewWindow:          5 * time.Minute,
+		DeleteThingTypeWait: 5 * time.Minute,
+		Metrics:             true,
+	}
+	c.derive(func(string, string) {})
+	return c
+}
+
+// derive fills the settings that follow from others and tells which followed from which.
+func (c *Config) derive(follows func(name, from string)) {
+	if c.MasterKeyFile == "" {
+		c.MasterKeyFile = filepath.Join(c.Data, "master.key")
+		follows("masterKeyFile", "data")
+	}
+	if c.Endpoint == "" {
+		c.Endpoint = endpointAt(c.Listen)
+		follows("endpoint", "listen")
+	}
+	if c.Dev && !c.AnyRegion {
+		c.AnyRegion = true
+		follows("anyRegion", "dev")
+	}
+}

@@ -1,0 +1,116 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// keys returns every setting, in the order in which people want to read them.
+// File, environment, flags and --print-config all follow from a row here.
+func keys() []key {
+	return []key{
+		textKey("data", "folder of the database, keys and credentials",
+			func(c *Config) *string { return &c.Data }, notEmpty),
+		textKey("listen", "HTTP address, host:port; port 0 takes any free one",
+			func(c *Config) *string { return &c.Listen }, hostPort),
+		boolKey("insecureListen", "allow plain HTTP on an address that other machines can reach",
+			func(c *Config) *bool { return &c.InsecureListen }),
+		textKey("endpoint", "host or host:port that DescribeEndpoint answers; empty: derived from listen",
+			func(c *Config) *string { return &c.Endpoint }, emptyOrHost()),
+		textKey("account", "account id in every ARN",
+			func(c *Config) *string { return &c.Account }, matches(`[0-9]{12}`, "12 digits")),
+		textKey("region", "region in every ARN, and the one that requests must be signed for",
+			func(c *Config) *string { return &c.Region },
+			matches(`[a-z][a-z0-9-]{0,31}`, "1 to 32 lower-case letters, digits and hyphens, a letter first")),
+		boolKey("anyRegion", "serve requests signed for other regions under their own name",
+			func(c *Config) *bool { return &c.AnyRegion }),
+		textKey("masterKeyFile", "file with the key that seals access keys; empty: master.key in the data folder",
+			func(c *Config) *string { return &c.MasterKeyFile }, anything),
+		levelKey("logLevel", "least level that is logged: debug, info, warn, error",
+			func(c *Config) *slog.Level { return &c.LogLevel }),
+		textKey("logFormat", "form of log lines: text, json",
+			func(c *Config) *string { return &c.LogFormat }, oneOf("text", "json")),
+		durationKey("shutdownGrace", "how long a stop waits for requests that are being served",
+			func(c *Config) *time.Duration { return &c.ShutdownGrace }, 0, time.Hour),
+		// A job document of 32 KiB may come with every byte written as \u00xx.
+		sizeKey("bodyLimit", "most bytes of a request body",
+			func(c *Config) *int64 { return &c.BodyLimit }, 256*kib, 64*mib),
+		durationKey("readHeaderTimeout", "how long a client may take to send a request header",
+			func(c *Config) *time.Duration { return &c.ReadHeaderTimeout }, 100*time.Millisecond, 5*time.Minute),
+		durationKey("idleTimeout", "how long a connection is kept between requests",
+			func(c *Config) *time.Duration { return &c.IdleTimeout }, time.Second, time.Hour),
+		durationKey("skewWindow", "how far the date of a signature may be off, either way",
+			func(c *Config) *time.Duration { return &c.SkewWindow }, time.Second, time.Hour),
+		boolKey("strictTerminal", "refuse devices that describe a finished execution, with TerminalStateException",
+			func(c *Config) *bool { return &c.StrictTerminal }),
+		durationKey("deleteThingTypeWait", "how long a thing type must be deprecated before it can be deleted",
+			func(c *Config) *time.Duration { return &c.DeleteThingTypeWait }, 0, 24*time.Hour),
+		boolKey("metrics", "serve /metrics",
+			func(c *Config) *bool { return &c.Metrics }),
+		boolKey("dev", "development mode: any region, loopback only",
+			func(c *Config) *bool { return &c.Dev }),
+	}
+}
+
+func anything(string) error { return nil }
+
+func notEmpty(s string) error {
+	if s == "" {
+		return errors.New("must not be empty")
+	}
+	return nil
+}
+
+func oneOf(choices ...string) func(string) error {
+	return func(s string) error {
+		if !slices.Contains(choices, s) {
+			return fmt.Errorf("must be %s", strings.Join(choices, " or "))
+		}
+		return nil
+	}
+}
+
+func matches(pattern, what string) func(string) error {
+	re := regexp.MustCompile(`^(?:` + pattern + `)$`)
+	return func(s string) error {
+		if !re.MatchString(s) {
+			return fmt.Errorf("must be %s", what)
+		}
+		return nil
+	}
+}
+
+func hostPort(s string) error {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil || !isPort(port) {
+		return errors.New("must be host:port with a port from 0 to 65535, such as 127.0.0.1:8080")
+	}
+	return nil
+}
+
+func isPort(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 16)
+	return err == nil
+}
+
+// emptyOrHost accepts host and host:port, nothing of a URL beside them.
+func emptyOrHost() func(string) error {
+	name := regexp.MustCompile(`^[a-zA-Z0-9_]([a-zA-Z0-9._-]*[a-zA-Z0-9])?$`)
+	return func(s string) error {
+		host := s
+		if h, port, err := net.SplitHostPort(s); err == nil && isPort(port) {
+			host = h
+		}
+		if s != "" && net.ParseIP(host) == nil && !name.MatchString(host) {
+			return errors.New("must be host or host:port, without a scheme or a path")
+		}
+		return nil
+	}
+}
