@@ -47,7 +47,7 @@ func keys() []key {
 		durationKey("idleTimeout", "how long a connection is kept between requests",
 			func(c *Config) *time.Duration { return &c.IdleTimeout }, time.Second, time.Hour),
 		durationKey("skewWindow", "how far the date of a signature may be off, either way",
-			func(c *Config) *time.Duration { return &c.SkewWindow }, time.Second, time.Hour),
+			func(c *Config) *time.Duration { return &c.SkewWindow }, time.Second, 15*time.Minute),
 		boolKey("strictTerminal", "refuse devices that describe a finished execution, with TerminalStateException",
 			func(c *Config) *bool { return &c.StrictTerminal }),
 		durationKey("deleteThingTypeWait", "how long a thing type must be deprecated before it can be deleted",

@@ -142,7 +142,7 @@ func TestValuesAtTheLimitsAreAccepted(t *testing.T) {
 		"bodyLimit":           {"262144", "256KiB", "64MiB", "67108864"},
 		"readHeaderTimeout":   {"100ms", "5m"},
 		"idleTimeout":         {"1s", "1h0m0s"},
-		"skewWindow":          {"1s", "1h"},
+		"skewWindow":          {"1s", "15m"},
 		"deleteThingTypeWait": {"0", "24h"},
 		"metrics":             {"true", "false", "1", "0"},
 	} {
@@ -194,7 +194,7 @@ func TestFaultsNameKeyValueSourceAndLimit(t *testing.T) {
 		{"a body limit in a unit that is not known", map[string]string{"bodyLimit": "1MB"}, "bodyLimit", "512KiB, 2MiB"},
 		{"a header timeout that is too short", map[string]string{"readHeaderTimeout": "99ms"}, "readHeaderTimeout", "from 100ms to 5m"},
 		{"an idle timeout that is too long", map[string]string{"idleTimeout": "61m"}, "idleTimeout", "from 1s to 1h"},
-		{"a skew window of nothing", map[string]string{"skewWindow": "0s"}, "skewWindow", "from 1s to 1h"},
+		{"a skew window of nothing", map[string]string{"skewWindow": "0s"}, "skewWindow", "from 1s to 15m"},
 		{"strictTerminal that is neither", map[string]string{"strictTerminal": ""}, "strictTerminal", "true or false"},
 		{"a wait beyond a day", map[string]string{"deleteThingTypeWait": "25h"}, "deleteThingTypeWait", "from 0s to 24h"},
 		{"metrics that is neither", map[string]string{"metrics": "on"}, "metrics", "true or false"},
@@ -261,7 +261,7 @@ x = 1
 		`limits = "map[x:1]" ` + file + `is not a setting`,
 		`region = "?" (environment MUSTER_REGION): must be 1 to 32 lower-case letters, digits and hyphens, a letter first`,
 		`region = "!" (flag --region): must be 1 to 32 lower-case letters, digits and hyphens, a letter first`,
-		`skewWindow = "soon" (environment MUSTER_SKEW_WINDOW): must be a duration with its unit, from 1s to 1h`,
+		`skewWindow = "soon" (environment MUSTER_SKEW_WINDOW): must be a duration with its unit, from 1s to 15m`,
 	}
 	got := strings.Split(err.Error(), "\n")
 	last := got[len(got)-1]
