@@ -111,13 +111,3 @@ func fromFile(path, profile string) (c sigv4.Credentials, found bool, err error)
 	}
 	return c, true, nil
 }
-
-// FormatProfile returns a profile in the form of a credentials file, as
-// FindCredentials and the AWS tools read it.
-func FormatProfile(profile string, c sigv4.Credentials) string {
-	s := fmt.Sprintf("[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\n", profile, c.KeyID, c.Secret)
-	if c.Token != "" {
-		s += fmt.Sprintf("aws_session_token = %s\n", c.Token)
-	}
-	return s
-}

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,11 +30,20 @@ func creds(id string) sigv4.Credentials {
 	return sigv4.Credentials{KeyID: id, Secret: "secret of " + id}
 }
 
+// profile returns a profile as it stands in a credentials file.
+func profile(name string, c sigv4.Credentials) string {
+	s := fmt.Sprintf("[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\n", name, c.KeyID, c.Secret)
+	if c.Token != "" {
+		s += fmt.Sprintf("aws_session_token = %s\n", c.Token)
+	}
+	return s
+}
+
 func TestFindCredentials(t *testing.T) {
 	t.Parallel()
 	both := map[string]string{"AWS_ACCESS_KEY_ID": "ENV", "AWS_SECRET_ACCESS_KEY": "secret of ENV"}
-	home := client.FormatProfile("default", creds("HOME")) + client.FormatProfile("p", creds("HOMEP"))
-	data := client.FormatProfile("default", creds("DATA")) + client.FormatProfile("q", creds("DATAQ"))
+	home := profile("default", creds("HOME")) + profile("p", creds("HOMEP"))
+	data := profile("default", creds("DATA")) + profile("q", creds("DATAQ"))
 	tests := []struct {
 		name             string
 		env              map[string]string
@@ -47,7 +57,7 @@ func TestFindCredentials(t *testing.T) {
 		{name: "the environment is first", env: both, home: home, data: data, want: "ENV", place: "environment"},
 		{name: "the shared file is second", home: home, data: data, want: "HOME", place: "profile default of HOME/.aws/credentials"},
 		{name: "the data folder is last", data: data, want: "DATA", place: "profile default of DATA/credentials"},
-		{name: "the environment names another file", shared: client.FormatProfile("default", creds("SHARED")), home: home, want: "SHARED", place: "profile default of SHARED"},
+		{name: "the environment names another file", shared: profile("default", creds("SHARED")), home: home, want: "SHARED", place: "profile default of SHARED"},
 		{name: "the environment names a profile", env: map[string]string{"AWS_PROFILE": "p"}, home: home, want: "HOMEP", place: "profile p of HOME/.aws/credentials"},
 		{name: "a profile of the data folder", profile: "q", home: home, data: data, want: "DATAQ", place: "profile q of DATA/credentials"},
 		{name: "a profile that was asked for is over the environment", env: both, profile: "p", home: home, want: "HOMEP", place: "profile p of HOME/.aws/credentials"},
@@ -123,7 +133,7 @@ func TestCredentialsFilesAreReadLikeTheAWSToolsDo(t *testing.T) {
 		{"indented lines belong to the key before", "[p]\naws_access_key_id = a\naws_secret_access_key = b\n  aws_session_token = t\n", sigv4.Credentials{KeyID: "a", Secret: "b"}, ""},
 		{"a section that comes twice is one", "[p]\naws_access_key_id = a\n[q]\naws_access_key_id = x\n[p]\naws_secret_access_key = b", sigv4.Credentials{KeyID: "a", Secret: "b"}, ""},
 		{"the last value counts", "[p]\naws_access_key_id = a\naws_access_key_id = b\naws_secret_access_key = c\n", sigv4.Credentials{KeyID: "b", Secret: "c"}, ""},
-		{"a session token", client.FormatProfile("p", sigv4.Credentials{KeyID: "a", Secret: "b", Token: "c"}), sigv4.Credentials{KeyID: "a", Secret: "b", Token: "c"}, ""},
+		{"a session token", profile("p", sigv4.Credentials{KeyID: "a", Secret: "b", Token: "c"}), sigv4.Credentials{KeyID: "a", Secret: "b", Token: "c"}, ""},
 		{"a line that is nothing does not show its secret", "[p]\nAKIA hush\n", sigv4.Credentials{}, "line 2: neither a [section] nor key = value below one"},
 		{"a key without a section", "aws_access_key_id = a\n", sigv4.Credentials{}, "line 1: neither"},
 	}
