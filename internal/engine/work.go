@@ -9,9 +9,8 @@ import (
 	"muster/internal/store"
 )
 
-// inlineSteps is how much of a job's work in a part its operator waits for: a
-// chunk, and a look that finds nothing more.
-const inlineSteps = 2
+// inlineSteps is how many chunks of a job's work its operator waits for.
+const inlineSteps = 8
 
 // workOnce does one chunk of each part's oldest work: rollouts, and the sweeps
 // that follow a cancel or a delete.
@@ -32,23 +31,28 @@ func (e *Engine) workOnce(ctx context.Context, now time.Time) (int, error) {
 	return done, nil
 }
 
-// workJob does the first chunk of a job's work in each part at once, so that
+// workJob does the first chunk of a job's work in its first parts at once, so that
 // small jobs are rolled out, swept, completed or gone when their operator has the
 // answer. What is left is the loop's, and so is a failure.
 func (e *Engine) workJob(ctx context.Context, j job.Job, now int64) {
 	e.rouse(&e.work)
-	for part := range e.store.Parts() {
-		for range inlineSteps {
-			n, err := e.workPart(ctx, part, j.UID, now)
-			if err != nil {
-				return
-			}
-			if n == 0 {
-				break
-			}
+	var work []store.Work
+	err := e.store.View(ctx, func(r store.Reader) error {
+		var err error
+		work, err = r.JobWork(j.UID)
+		return err
+	})
+	for _, w := range work[:min(len(work), inlineSteps)] {
+		if err == nil {
+			_, err = e.workPart(ctx, w.Part, j.UID, now)
 		}
 	}
-	_, _ = e.completionOnce(ctx, time.UnixMilli(now)) //nolint:errcheck // the loop tries again: the flag stays up
+	if err == nil {
+		_, err = e.completionOnce(ctx, time.UnixMilli(now))
+	}
+	if err != nil {
+		e.log.Warn("left to the loop", "job", j.ID, "err", err)
+	}
 }
 
 // workPart does a chunk of the oldest work of a part, or of a job's if jobUID is
