@@ -9,7 +9,7 @@ import (
 
 // call is one authenticated request on its way through a handler.
 type call struct {
-	ctx       context.Context //nolint:containedctx // lives as long as the request, and no longer
+	ctx       context.Context // lives as long as the request, and no longer
 	principal auth.Principal
 
 	params wire.Params
