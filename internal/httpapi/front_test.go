@@ -55,7 +55,7 @@ type setup struct {
 	reg *prometheus.Registry
 }
 
-func start(t *testing.T, routes ...httpapi.TestRoute) setup {
+func start(t testing.TB, routes ...httpapi.TestRoute) setup {
 	t.Helper()
 	s := setup{log: new(bytes.Buffer), reg: prometheus.NewRegistry()}
 	h, err := httpapi.NewTestFront(byHeader{}, slog.New(slog.NewJSONHandler(s.log, nil)), s.reg, 100, routes...)
@@ -75,7 +75,7 @@ type reply struct {
 }
 
 // send sends a request whose path goes out exactly as it stands.
-func (s setup) send(t *testing.T, method, path, body string, header ...string) reply {
+func (s setup) send(t testing.TB, method, path, body string, header ...string) reply {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+"/", strings.NewReader(body))
 	if err != nil {
@@ -99,7 +99,7 @@ func (s setup) send(t *testing.T, method, path, body string, header ...string) r
 }
 
 // lines returns the log, decoded, once the server has stopped.
-func (s setup) lines(t *testing.T) []map[string]any {
+func (s setup) lines(t testing.TB) []map[string]any {
 	t.Helper()
 	s.Close()
 	var all []map[string]any

@@ -199,7 +199,7 @@ func wrap(rest string, value any) any {
 	case strings.HasPrefix(rest, "[]"):
 		return []any{wrap(rest[2:], value)}
 	case rest == "{key}":
-		return map[string]any{value.(string): "v"}
+		return map[string]any{fmt.Sprint(value): "v"}
 	case rest == "{value}":
 		return map[string]any{"k": value}
 	}

@@ -62,7 +62,7 @@ func TestEncode(t *testing.T) {
 			`{"job":{"jobArn":"arn:aws:iot:us-west-2:123456789012:job/example-job-01","jobId":"example-job-01","targetSelection":"SNAPSHOT","status":"IN_PROGRESS","targets":["arn:aws:iot:us-west-2:123456789012:thing/MyRaspberryPi"],"description":"example job test","presignedUrlConfig":{},"jobExecutionsRolloutConfig":{},"createdAt":1560787022.733,"lastUpdatedAt":1560787026.294,"jobProcessDetails":{"numberOfCanceledThings":0,"numberOfSucceededThings":0,"numberOfFailedThings":0,"numberOfRejectedThings":0,"numberOfQueuedThings":1,"numberOfInProgressThings":0,"numberOfRemovedThings":0,"numberOfTimedOutThings":0},"timeoutConfig":{}}}`,
 		},
 		{
-			"a cancelled job shows why, in its place",
+			"a canceled job shows why, in its place",
 			wire.Job{JobID: "j", Status: "CANCELED", ForceCanceled: true, ReasonCode: "R", Comment: "c", CompletedAt: 1500, JobProcessDetails: wire.JobProcessDetails{ProcessingTargets: []string{"a"}}, TimeoutConfig: wire.TimeoutConfig{InProgressTimeoutInMinutes: 5}, NamespaceID: "ns", IsConcurrent: new(false)},
 			`{"jobArn":"","jobId":"j","targetSelection":"","status":"CANCELED","forceCanceled":true,"reasonCode":"R","comment":"c","targets":[],"presignedUrlConfig":{},"jobExecutionsRolloutConfig":{},"createdAt":0.000,"lastUpdatedAt":0.000,"completedAt":1.500,"jobProcessDetails":{"processingTargets":["a"],"numberOfCanceledThings":0,"numberOfSucceededThings":0,"numberOfFailedThings":0,"numberOfRejectedThings":0,"numberOfQueuedThings":0,"numberOfInProgressThings":0,"numberOfRemovedThings":0,"numberOfTimedOutThings":0},"timeoutConfig":{"inProgressTimeoutInMinutes":5},"namespaceId":"ns","isConcurrent":false}`,
 		},

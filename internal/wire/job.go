@@ -68,7 +68,7 @@ type Job struct {
 	JobProcessDetails          JobProcessDetails `json:"jobProcessDetails"`
 	TimeoutConfig              TimeoutConfig     `json:"timeoutConfig"`
 	NamespaceID                string            `json:"namespaceId,omitempty"`
-	// IsConcurrent is true while the job is being rolled out or cancelled.
+	// IsConcurrent is true while the job is being rolled out or canceled.
 	IsConcurrent *bool `json:"isConcurrent,omitempty"`
 }
 

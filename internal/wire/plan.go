@@ -66,15 +66,16 @@ var plans sync.Map // reflect.Type to *plan
 // shape and on a field type that the binder does not know, which are mistakes
 // in this package that its tests find.
 func planOf(t reflect.Type) (*plan, error) {
-	if p, ok := plans.Load(t); ok {
-		return p.(*plan), nil
+	known, _ := plans.Load(t)
+	if p, ok := known.(*plan); ok {
+		return p, nil
 	}
 	p, err := newPlan(t)
 	if err != nil {
 		return nil, err
 	}
-	known, _ := plans.LoadOrStore(t, p)
-	return known.(*plan), nil
+	plans.Store(t, p) // whoever comes at the same time stores the same
+	return p, nil
 }
 
 func newPlan(t reflect.Type) (*plan, error) {

@@ -31,8 +31,9 @@ func text(minimum, maximum int64, c *charset) shape {
 	return shape{min: minimum, max: maximum, chars: c}
 }
 
-func numbers(minimum, maximum int64, also ...int64) shape {
-	return shape{min: minimum, max: maximum, also: also}
+// upTo is the numbers from 1 to maximum, and also some others.
+func upTo(maximum int64, also ...int64) shape {
+	return shape{min: 1, max: maximum, also: also}
 }
 
 func oneOf(values ...string) shape { return shape{enum: values} }
@@ -58,8 +59,8 @@ var shapes = map[string]shape{
 	"TargetSelection":           oneOf("CONTINUOUS", "SNAPSHOT"),
 	"JobStatus":                 oneOf("IN_PROGRESS", "CANCELED", "COMPLETED", "DELETION_IN_PROGRESS", "SCHEDULED"),
 	// [jobs-api, CreateJob]: between 1 and 10080 minutes, one week.
-	"InProgressTimeoutInMinutes": numbers(1, 10080),
-	"LaserMaxResults":            numbers(1, 250),
+	"InProgressTimeoutInMinutes": upTo(10080),
+	"LaserMaxResults":            upTo(250),
 
 	// Job executions.
 	"JobExecutionStatus": oneOf("QUEUED", "IN_PROGRESS", "SUCCEEDED", "FAILED", "TIMED_OUT", "REJECTED", "REMOVED", "CANCELED"),
@@ -67,7 +68,7 @@ var shapes = map[string]shape{
 	"DetailsKey":         text(1, 128, resourceName),
 	"DetailsValue":       {min: 1, max: 1024, chars: detail, scalars: true}, // [job limits]: 1024 characters
 	// [jobs-api, UpdateJobExecution]: 1 to 10080 minutes, -1 cancels the timer.
-	"StepTimeoutInMinutes": numbers(1, 10080, -1),
+	"StepTimeoutInMinutes": upTo(10080, -1),
 	"ExecutionNumber":      {},
 	"ExpectedVersion":      {},
 
@@ -89,7 +90,7 @@ var shapes = map[string]shape{
 	"UserPropertyKeyName":     text(0, 128, userProperty),
 	"ConnectionAttributeName": text(0, 128, connectionAt),
 	"OptionalVersion":         {},
-	"RegistryMaxResults":      numbers(1, 250),
+	"RegistryMaxResults":      upTo(250),
 
 	// Tags.
 	"TagList":    list(0, 50, "", apierr.LimitExceeded), // [tagging limits]: 50 per resource

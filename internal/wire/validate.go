@@ -47,7 +47,7 @@ func (n *node) check(v reflect.Value) *fault {
 	case listKind:
 		return n.checkList(v)
 	case mapKind:
-		return n.checkMap(v.Convert(reflect.TypeFor[map[string]string]()).Interface().(map[string]string))
+		return n.checkMap(v)
 	case structKind:
 		return n.plan.check(v)
 	case boolKind, unservedKind:
@@ -69,9 +69,13 @@ func (n *node) checkList(v reflect.Value) *fault {
 
 // checkMap goes by sorted keys, so that of several faults it always names the
 // same one.
-func (n *node) checkMap(m map[string]string) *fault {
-	if bad := n.shape.checkCount(len(m)); bad != nil {
+func (n *node) checkMap(v reflect.Value) *fault {
+	if bad := n.shape.checkCount(v.Len()); bad != nil {
 		return bad
+	}
+	m := make(map[string]string, v.Len())
+	for it := v.MapRange(); it.Next(); {
+		m[it.Key().String()] = it.Value().String()
 	}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		if bad := n.key.checkText(key); bad != nil {
