@@ -11,6 +11,9 @@ import (
 	"github.com/gofrs/flock"
 )
 
+// ErrInUse is in the error of Open when another process has the folder.
+var ErrInUse = errors.New("in use by another process")
+
 // lockFolder keeps other processes out of a folder until the lock is closed. The
 // operating system ends it with the process, however that ends. The file stays
 // and holds the process id of its last owner, for the message.
@@ -22,7 +25,7 @@ func lockFolder(dir string) (*flock.Flock, error) {
 		return nil, fmt.Errorf("sqlite: lock folder %s: %w", dir, err)
 	}
 	if !ok {
-		return nil, fmt.Errorf("sqlite: folder %s is in use by another process%s: stop it, or choose another folder", dir, holder(path))
+		return nil, fmt.Errorf("sqlite: folder %s is %w%s: stop it, or choose another folder", dir, ErrInUse, holder(path))
 	}
 	err = os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
 	if err != nil {

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"muster/internal/auth"
+	"muster/internal/auth/sigv4"
+	"muster/internal/job"
+	"muster/internal/registry"
+	"muster/internal/store/sqlite"
+)
+
+// endpointName is the file in the data folder with the URL of the server that
+// runs on it. It is there while the server is.
+const endpointName = "endpoint"
+
+// folder is an open data folder: nobody else has it open.
+type folder struct {
+	path   string
+	store  *sqlite.Store
+	sealer *auth.Sealer
+}
+
+// openFolder opens a data folder, and makes what is missing of it: the database
+// and the key that seals secrets.
+func openFolder(ctx context.Context, c sqlite.Config, masterKeyFile string) (*folder, error) {
+	s, err := sqlite.Open(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	key, err := auth.LoadOrCreateMasterKey(masterKeyFile)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	sealer, err := auth.NewSealer(key)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return &folder{path: c.Dir, store: s, sealer: sealer}, nil
+}
+
+// keys returns a registry that serves nothing but access keys.
+func (f *folder) keys() *registry.Registry {
+	return registry.New(registry.Config{Store: f.store, UIDs: new(job.UIDs), Sealer: f.sealer})
+}
+
+// Close gives the folder back.
+func (f *folder) Close() error { return f.store.Close() }
+
+// exists reports whether path is the data folder of some server, without opening it.
+func exists(path string) (bool, error) {
+	_, err := os.Stat(filepath.Join(path, "muster.db"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// operator is who a command is that works on the data folder itself: whoever can
+// write there can do everything.
+var operator = auth.Principal{}
+
+// ensureKey makes the first access key of a folder and writes it into the
+// folder's credentials file. It does nothing if the folder has a key, and reports
+// whether it had none. No key stays behind that nobody knows the secret of.
+func ensureKey(ctx context.Context, r *registry.Registry, path string) (bool, error) {
+	keys, err := r.ListKeys(ctx, operator)
+	if err != nil || len(keys) > 0 {
+		return false, err
+	}
+	k, secret, err := r.CreateKey(ctx, operator, "first")
+	if err != nil {
+		return false, err
+	}
+	file := filepath.Join(path, credentialsName)
+	if err := saveProfiles(file, sigv4.Credentials{KeyID: k.ID, Secret: secret}, firstProfiles...); err != nil {
+		_, undo := r.DisableKey(ctx, operator, k.ID, true)
+		return false, errors.Join(fmt.Errorf("write the first access key: %w", err), undo)
+	}
+	return true, nil
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"muster/internal/apierr"
+	"muster/internal/httpapi"
+	"muster/internal/store"
+)
+
+// withOps returns a handler that serves those who run the server beside the API:
+// /healthz, /readyz and, if metrics is not nil, /metrics.
+func withOps(api http.Handler, s store.Store, stopping *atomic.Bool, metrics *prometheus.Registry) http.Handler {
+	ready := func(ctx context.Context) error {
+		if stopping.Load() {
+			return apierr.New(apierr.Unavailable, "The server is stopping.")
+		}
+		return s.Health(ctx)
+	}
+	open := map[string]http.Handler{
+		"/healthz": httpapi.Health(nil),
+		"/readyz":  httpapi.Health(ready),
+	}
+	if metrics != nil {
+		open["/metrics"] = promhttp.HandlerFor(metrics, promhttp.HandlerOpts{Registry: metrics})
+	}
+	return httpapi.Beside(api, open)
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// outputFlags say in which form a command prints what it has got.
+type outputFlags struct {
+	Output string `short:"o" enum:"table,json" default:"table" help:"Form of the output: table for people, json as the API has it."`
+}
+
+func (f outputFlags) json() bool { return f.Output == "json" }
+
+// printJSON writes a value for programs to read.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// fields writes names and values in two columns. Rows without a value are left out.
+func fields(w io.Writer, rows [][2]string) error {
+	t := newTable(w)
+	for _, r := range rows {
+		if r[1] != "" {
+			t.row(r[0], r[1])
+		}
+	}
+	return t.flush()
+}
+
+// table writes columns as wide as they must be.
+type table struct{ w *tabwriter.Writer }
+
+func newTable(w io.Writer) table { return table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)} }
+
+func (t table) row(cells ...string) {
+	for i, c := range cells {
+		cells[i] = clean(c)
+	}
+	fmt.Fprintln(t.w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+}
+
+func (t table) flush() error { return t.w.Flush() }
+
+// tableChunk is how many rows share the widths of their columns. A list may be
+// too long to be held.
+const tableChunk = 250
+
+// list prints elements as they come: in a table, one row each, or as the API's
+// list with the given name.
+func list[T any](w io.Writer, f outputFlags, name string, elements iter.Seq2[T, error], header []string, row func(T) []string) error {
+	if f.json() {
+		return listJSON(w, name, elements)
+	}
+	t := newTable(w)
+	n := 0
+	for e, err := range elements {
+		if err != nil {
+			_ = t.flush() // what there is, though the list is not complete
+			return err
+		}
+		if n == 0 {
+			t.row(header...)
+		}
+		t.row(row(e)...)
+		if n++; n%tableChunk == 0 {
+			if err := t.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if n == 0 {
+		fmt.Fprintf(w, "no %s\n", strings.ToLower(header[0])+"s")
+	}
+	return t.flush()
+}
+
+func listJSON[T any](w io.Writer, name string, elements iter.Seq2[T, error]) error {
+	fmt.Fprintf(w, "{\n  %q: [", name)
+	separator := "\n    "
+	for e, err := range elements {
+		if err != nil {
+			return err // the text stays incomplete, so that nobody takes it for all
+		}
+		var b strings.Builder
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("    ", "  ")
+		if err := enc.Encode(e); err != nil {
+			return err
+		}
+		fmt.Fprint(w, separator, strings.TrimSpace(b.String()))
+		separator = ",\n    "
+	}
+	_, err := fmt.Fprint(w, "\n  ]\n}\n")
+	return err
+}
+
+// all yields the elements of a list that came in one piece.
+func all[T any](elements []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, e := range elements {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// timestamp returns a time in milliseconds since the Unix epoch for people, ""
+// for never.
+func timestamp[T ~int64](ms T) string {
+	if ms == 0 {
+		return ""
+	}
+	return time.UnixMilli(int64(ms)).UTC().Format("2006-01-02T15:04:05Z")
+}
+
+// nameOf returns the last part of an ARN: the name of a thing or group.
+func nameOf(arn string) string {
+	return arn[strings.LastIndexByte(arn, '/')+1:]
+}

@@ -1,0 +1,6 @@
+package main
+
+type demoCmd struct{}
+type jobsCmd struct{}
+type thingsCmd struct{}
+type groupsCmd struct{}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"muster/internal/auth/sigv4"
+	"muster/internal/config"
+	"muster/internal/engine"
+	"muster/internal/httpapi"
+	"muster/internal/job"
+	"muster/internal/registry"
+	"muster/internal/store/sqlite"
+)
+
+// newServer builds everything that a server consists of, once, from the inside
+// out: folder, listener, engine and registry, API. Nothing runs yet. What it has
+// opened is closed again if it fails.
+func newServer(ctx context.Context, c config.Config, log *slog.Logger) (_ *server, err error) {
+	metrics, storeMetrics := newRegistry()
+	f, err := openFolder(ctx, sqlite.Config{
+		Dir: c.Data, Log: log, OnCommit: storeMetrics.committed, OnCheckpoint: storeMetrics.checkpointed,
+	}, c.MasterKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	l, err := listen(ctx, c.Listen)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	s := &server{cfg: c, folder: f, listener: l, log: log}
+	if err := s.build(ctx, metrics); err != nil {
+		return nil, errors.Join(err, l.Close(), f.Close())
+	}
+	return s, nil
+}
+
+// build makes what answers requests, from the open folder and listener.
+func (s *server) build(ctx context.Context, metrics *prometheus.Registry) error {
+	uids := new(job.UIDs)
+	var err error
+	s.engine, err = engine.New(ctx, engine.Config{
+		Store: s.folder.store, UIDs: uids, Account: s.cfg.Account, StrictTerminal: s.cfg.StrictTerminal, Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	metrics.MustRegister(loopFailures(s.engine.LoopFailures))
+	r := registry.New(registry.Config{
+		Store: s.folder.store, UIDs: uids, Now: s.engine.Now, Sealer: s.folder.sealer, Account: s.cfg.Account,
+		Endpoint: s.cfg.EndpointAt(s.listener.Addr().String()), DeleteTypeWait: s.cfg.DeleteThingTypeWait,
+		Changed: s.engine.Kick, Log: s.log,
+	})
+	sweep := r.GroupSweep()
+	s.loops = []engine.Loop{{Name: "group sweep", Next: sweep.Next, Once: sweep.Once}}
+	if s.newKey, err = ensureKey(ctx, r, s.cfg.Data); err != nil {
+		return err
+	}
+	api, err := s.api(r, metrics)
+	if err != nil {
+		return err
+	}
+	if !s.cfg.Metrics {
+		metrics = nil
+	}
+	s.http = &http.Server{
+		Handler:           withOps(api, s.folder.store, &s.stopping, metrics),
+		ReadHeaderTimeout: s.cfg.ReadHeaderTimeout,
+		ReadTimeout:       max(readTimeout, s.cfg.ReadHeaderTimeout),
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       s.cfg.IdleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	return nil
+}
+
+// api returns the handler of the public API.
+func (s *server) api(r *registry.Registry, metrics *prometheus.Registry) (http.Handler, error) {
+	verifier, err := sigv4.NewVerifier(sigv4.Config{
+		Secret: r.Secret, Region: s.cfg.Region, AnyRegion: s.cfg.AnyRegion, Account: s.cfg.Account,
+		UnsignedPayload: isLoopback(s.listener.Addr()), Skew: s.cfg.SkewWindow,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return httpapi.New(httpapi.Config{
+		Engine: s.engine, Registry: r, Auth: verifier, Metrics: metrics, BodyLimit: s.cfg.BodyLimit, Log: s.log,
+	})
+}
+
+// isLoopback reports whether only this machine reaches an address.
+func isLoopback(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// newLogger returns the log of a server.
+func newLogger(w io.Writer, c config.Config) *slog.Logger {
+	o := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
