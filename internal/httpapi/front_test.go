@@ -362,7 +362,7 @@ func TestOneLogLineForEachRequest(t *testing.T) {
 		httpapi.TestRoute{Pattern: "GET /fault", Operation: "Fault", Plane: auth.ControlPlane, Serve: fail(errors.New("disk on fire"))},
 		httpapi.TestRoute{Pattern: "GET /panic", Operation: "Panic", Plane: auth.ControlPlane, Serve: func(*httpapi.TestCall) (any, error) { panic("oh") }},
 	)...)
-	ok := s.send(t, "POST", "/things/t1/jobs/j1?X-Amz-Signature=abc", "{}", "Test-Service", "iot-jobs-data")
+	ok := s.send(t, "POST", "/things/t1/jobs/j1?X-Amz-Signature=sealed-away", "{}", "Test-Service", "iot-jobs-data")
 	s.send(t, "GET", "/fault", "", "Test-Service", "iot")
 	s.send(t, "GET", "/panic", "", "Test-Service", "iot")
 	s.send(t, "GET", "/jobs/j1", "", "Test-Refuse", "missing")
@@ -394,7 +394,7 @@ func TestOneLogLineForEachRequest(t *testing.T) {
 	if stack, _ := got[2]["stack"].(string); !strings.Contains(stack, "front_test.go") {
 		t.Errorf("got stack %q, want the place of the panic", stack)
 	}
-	if _, there := got[3]["principal"]; there || strings.Contains(s.log.String(), "abc") {
+	if _, there := got[3]["principal"]; there || strings.Contains(s.log.String(), "sealed-away") {
 		t.Errorf("the log shows too much:\n%s", s.log)
 	}
 }

@@ -1,0 +1,36 @@
+package httpapi
+
+import "muster/internal/auth"
+
+// RouteInfo is a line of the route table.
+type RouteInfo struct {
+	Pattern, Operation string
+	Plane              auth.Plane
+	Action             string
+}
+
+// Routes returns the route tables, that of AWS first.
+func Routes() []RouteInfo {
+	a := &API{}
+	var out []RouteInfo
+	for _, r := range append(a.routes(), a.musterRoutes()...) {
+		out = append(out, RouteInfo{r.pattern, r.operation, r.plane, r.action})
+	}
+	return out
+}
+
+// ActionAt returns the action of the route that a request for a service leads
+// to, or nothing.
+func ActionAt(service, method, path string) string {
+	a := &API{}
+	rt, err := newRouter(append(a.routes(), a.musterRoutes()...))
+	if err != nil {
+		return ""
+	}
+	end, _, err := rt.find(method, path)
+	if err != nil {
+		return ""
+	}
+	plane, _ := auth.PlaneOf(service)
+	return end.on(plane).action
+}
