@@ -109,11 +109,9 @@ func tellError(p auth.Plane, err error, requestID string) (spelling, errorBody) 
 	if !ok || e.Kind == apierr.Internal {
 		return spellings(p)[apierr.Internal], errorBody{Message: internalMessage}
 	}
-	body := errorBody{
-		Message:        e.Message,
-		ResourceID:     e.ResourceID,
-		ResourceARN:    e.ResourceARN,
-		ExecutionState: wire.StateOf(e.State),
+	body := errorBody{Message: e.Message, ResourceID: e.ResourceID, ResourceARN: e.ResourceARN}
+	if p == auth.DataPlane { // [jobs-api, ErrorResponse] only devices are told
+		body.ExecutionState = wire.StateOf(e.State)
 	}
 	if s.exception == forbidden {
 		body.TraceID = requestID
