@@ -76,7 +76,8 @@ func NewQueue(t Thing, live []Execution) *Queue {
 	return &Queue{Thing: t, loaded: live, live: live}
 }
 
-// Load adds a stored finished execution that Ref asks for.
+// Load adds a stored finished execution that Ref asks for. Where Ref may mean
+// one, all of its job must be loaded: an earlier caller may have deleted the latest.
 func (q *Queue) Load(x Execution) {
 	if q.finished == nil {
 		q.finished = make(map[Key]Execution, 1)

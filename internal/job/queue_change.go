@@ -207,7 +207,7 @@ func (q *Queue) enqueue(number, cause, now int64) {
 // be set.
 func (q *Queue) Leave(seq, now int64) bool {
 	q.Settle(now)
-	if q.Job == nil {
+	if q.Job == nil || q.Job.State == Deleting {
 		return false
 	}
 	h := q.head(q.Job.UID)
