@@ -120,14 +120,10 @@ func (m *memory) aim(q *job.Queue, ref job.Ref) {
 	if q.Job == nil {
 		return
 	}
-	var latest job.Execution
 	for k, x := range m.done {
-		if k.thing == q.Thing.UID && k.JobUID == q.Job.UID && x.Number >= latest.Number && (ref.Number == 0 || ref.Number == x.Number) {
-			latest = x
+		if k.thing == q.Thing.UID && k.JobUID == q.Job.UID {
+			q.Load(m.fresh(x))
 		}
-	}
-	if latest.Status != job.None {
-		q.Load(m.fresh(latest))
 	}
 	if ref.History {
 		q.LoadHead(q.Job.UID, m.heads[owned{q.Thing.UID, job.Key{JobUID: q.Job.UID}}])
@@ -151,6 +147,7 @@ func (m *memory) save(q *job.Queue) {
 		}
 	}
 	job.Count(m.counts, changes)
+	maps.DeleteFunc(m.counts, func(_ int64, c job.Counts) bool { return c == job.Counts{} })
 	for uid, h := range q.Heads() {
 		m.heads[owned{q.Thing.UID, job.Key{JobUID: uid}}] = h
 	}
