@@ -41,18 +41,6 @@ func (k accessKey) state() string {
 	return "enabled"
 }
 
-// show prints a key that a command has changed, unless it has failed.
-func (f outputFlags) show(sys system, k accessKey, err error) error {
-	switch {
-	case err != nil:
-		return err
-	case f.json():
-		return printJSON(sys.stdout, k)
-	}
-	fmt.Fprintf(sys.stdout, "access key %s is %s\n", k.ID, k.state())
-	return nil
-}
-
 type keysCreateCmd struct {
 	keyFlags
 	Name        string `help:"What the key is for, to tell it from others." placeholder:"TEXT"`
@@ -105,12 +93,8 @@ func (c keysCreateCmd) save(ctx context.Context, sys system, r keyring, k access
 		_, undo := r.disable(ctx, k.ID, true)
 		return errors.Join(fmt.Errorf("the new access key %s is of no use and disabled, because it could not be written: %w", k.ID, err), undo)
 	}
-	if c.json() {
-		k.Secret = ""
-		return printJSON(sys.stdout, k)
-	}
-	fmt.Fprintf(sys.stdout, "access key %s is in profile %s of %s\n", k.ID, c.Profile, absolute(file))
-	return nil
+	k.Secret = ""
+	return c.done(sys, k, "access key %s is in profile %s of %s", k.ID, c.Profile, absolute(file))
 }
 
 type keysListCmd struct{ keyFlags }
@@ -122,7 +106,7 @@ func (c keysListCmd) Run(ctx context.Context, sys system) error {
 		if err != nil {
 			return err
 		}
-		return list(sys.stdout, c.outputFlags, "keys", all(keys), []string{"KEY", "STATE", "CREATED", "NAME"},
+		return list(sys, c.outputFlags, "keys", all(keys), []string{"KEY", "STATE", "CREATED", "NAME"},
 			func(k accessKey) []string { return []string{k.ID, k.state(), timestamp(k.CreatedAt), k.Name} })
 	})
 }
@@ -137,7 +121,10 @@ type keysDisableCmd struct {
 func (c keysDisableCmd) Run(ctx context.Context, sys system) error {
 	return c.with(ctx, sys, func(r keyring) error {
 		k, err := r.disable(ctx, c.ID, c.Force)
-		return c.show(sys, k, err)
+		if err != nil {
+			return err
+		}
+		return c.done(sys, k, "access key %s is disabled", k.ID)
 	})
 }
 
@@ -150,6 +137,9 @@ type keysEnableCmd struct {
 func (c keysEnableCmd) Run(ctx context.Context, sys system) error {
 	return c.with(ctx, sys, func(r keyring) error {
 		k, err := r.enable(ctx, c.ID)
-		return c.show(sys, k, err)
+		if err != nil {
+			return err
+		}
+		return c.done(sys, k, "access key %s is enabled", k.ID)
 	})
 }

@@ -25,6 +25,19 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
+// done prints the answer of a change: the sentence for people, or the API's.
+func (f outputFlags) done(sys system, answer any, sentence string, args ...any) error {
+	if f.json() {
+		return printJSON(sys.stdout, answer)
+	}
+	_, err := fmt.Fprintf(sys.stdout, sentence+"\n", args...)
+	return err
+}
+
+// pageSize is how many elements of a list are asked for at a time: as many as
+// every list allows.
+const pageSize = 250
+
 // fields writes names and values in two columns. Rows without a value are left out.
 func fields(w io.Writer, rows [][2]string) error {
 	t := newTable(w)
@@ -52,15 +65,15 @@ func (t table) flush() error { return t.w.Flush() }
 
 // tableChunk is how many rows share the widths of their columns. A list may be
 // too long to be held.
-const tableChunk = 250
+const tableChunk = pageSize
 
 // list prints elements as they come: in a table, one row each, or as the API's
 // list with the given name.
-func list[T any](w io.Writer, f outputFlags, name string, elements iter.Seq2[T, error], header []string, row func(T) []string) error {
+func list[T any](sys system, f outputFlags, name string, elements iter.Seq2[T, error], header []string, row func(T) []string) error {
 	if f.json() {
-		return listJSON(w, name, elements)
+		return listJSON(sys.stdout, name, elements)
 	}
-	t := newTable(w)
+	t := newTable(sys.stdout)
 	n := 0
 	for e, err := range elements {
 		if err != nil {
@@ -78,7 +91,7 @@ func list[T any](w io.Writer, f outputFlags, name string, elements iter.Seq2[T, 
 		}
 	}
 	if n == 0 {
-		fmt.Fprintf(w, "no %s\n", strings.ToLower(header[0])+"s")
+		fmt.Fprintf(sys.stderr, "no %s\n", strings.ToLower(header[0])+"s")
 	}
 	return t.flush()
 }
@@ -124,7 +137,7 @@ func timestamp[T ~int64](ms T) string {
 	return time.UnixMilli(int64(ms)).UTC().Format("2006-01-02T15:04:05Z")
 }
 
-// nameOf returns the last part of an ARN: the name of a thing or group.
+// nameOf returns the last part of an ARN: the name of a thing, group or job.
 func nameOf(arn string) string {
 	return arn[strings.LastIndexByte(arn, '/')+1:]
 }

@@ -85,9 +85,6 @@ func (s *server) run(ctx context.Context, ready func()) error {
 		case err = <-failed:
 		}
 	}
-	if err != nil {
-		s.log.Error("failed", "err", err)
-	}
 	s.log.Info("stopping")
 	err = errors.Join(err, removeFile(endpoint))
 	return errors.Join(err, s.stop(stopLoops, looped))

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"muster/internal/client"
+	"muster/internal/wire"
+)
+
+// Exit codes of muster jobs watch, beside 0 (all succeeded) and exitFailure.
+const (
+	exitFailures = 2 // some executions failed, were rejected, timed out or were removed
+	exitCanceled = 3 // the job, or some of its executions, was canceled, or the job deleted
+	exitTimeout  = 4 // not over within --timeout
+)
+
+// watchFlags say how a job is followed.
+type watchFlags struct {
+	Timeout  time.Duration `help:"Give up after this time, such as 10m (exit code 4); else wait as long as it takes." placeholder:"DURATION"`
+	Interval time.Duration `default:"500ms" help:"How often to look."`
+}
+
+type jobsWatchCmd struct {
+	remote
+	ID string `arg:"" help:"The job's id."`
+	watchFlags
+}
+
+// Help describes the command beyond its flags.
+func (jobsWatchCmd) Help() string {
+	return `A SNAPSHOT job is over when all its executions are; a CONTINUOUS one, which goes on, when none is left to do for now.
+
+Exit codes: 0 all executions succeeded; 1 the command itself failed; 2 some executions failed, were rejected, ` +
+		`timed out or were removed; 3 the job was canceled or deleted, or executions were canceled; 4 not over within --timeout.`
+}
+
+// Run follows a job.
+func (c jobsWatchCmd) Run(ctx context.Context, sys system) error {
+	api, err := c.connect(sys)
+	if err != nil {
+		return err
+	}
+	return c.watch(ctx, sys, api, c.ID, c.outputFlags)
+}
+
+// watch follows a job until it is over and returns what its end means.
+func (f watchFlags) watch(ctx context.Context, sys system, api *client.Client, id string, out outputFlags) error {
+	if f.Interval <= 0 {
+		return errors.New("--interval must be more than 0")
+	}
+	limit := ctx
+	if f.Timeout > 0 {
+		var cancel context.CancelFunc
+		limit, cancel = context.WithTimeout(ctx, f.Timeout)
+		defer cancel()
+	}
+	w := watcher{api: api, id: id, screen: newTerminal(sys.stderr, sys.getenv), start: time.Now()}
+	over, err := w.follow(limit, f.Interval)
+	if limit.Err() != nil && ctx.Err() == nil {
+		return &exitError{exitTimeout, fmt.Sprintf("job %s is not over after %s: %s", id, f.Timeout, tally(w.job.JobProcessDetails))}
+	}
+	if err != nil {
+		return err
+	}
+	if w.job.JobID == "" { // deleted
+		return out.verdict(sys, wire.Job{JobID: id, Status: "DELETED"}, over)
+	}
+	return out.verdict(sys, w.job, over)
+}
+
+// verdict prints how a job has ended and returns the exit code.
+func (f outputFlags) verdict(sys system, j wire.Job, code int) error {
+	if err := f.done(sys, wire.DescribeJobResponse{Job: j}, "job %s is %s: %s", j.JobID, j.Status, tally(j.JobProcessDetails)); err != nil {
+		return err
+	}
+	if code != 0 {
+		return &exitError{code: code}
+	}
+	return nil
+}
+
+// watcher shows how far a job is.
+type watcher struct {
+	api    *client.Client
+	id     string
+	screen *terminal
+	start  time.Time
+	job    wire.Job // as last seen; the zero value: gone
+	shown  string   // what was last written to a screen that is not live
+}
+
+// follow looks at the job again and again until it is over, and returns the exit code.
+func (w *watcher) follow(ctx context.Context, every time.Duration) (int, error) {
+	for seen := false; ; seen = true {
+		out, err := w.api.DescribeJob(ctx, &wire.DescribeJobRequest{JobID: w.id})
+		if seen && client.Code(err) == "ResourceNotFoundException" {
+			w.job = wire.Job{}
+			return exitCanceled, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		w.job = out.Job
+		w.show()
+		if code, over := outcome(out.Job); over {
+			return code, nil
+		}
+		if err := wait(ctx, every); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// outcome returns what the state of a job means, and whether it is over.
+func outcome(j wire.Job) (code int, over bool) {
+	t := tally(j.JobProcessDetails)
+	rolling := j.IsConcurrent != nil && *j.IsConcurrent
+	switch {
+	case j.Status == "CANCELED", j.Status == "DELETION_IN_PROGRESS":
+		return exitCanceled, true
+	case j.Status != "COMPLETED" && (j.TargetSelection != "CONTINUOUS" || rolling || t.live() > 0):
+		return 0, false
+	case t.failures() > 0:
+		return exitFailures, true
+	case t.NumberOfCanceledThings > 0:
+		return exitCanceled, true
+	}
+	return 0, true
+}
+
+// show draws the job, or writes a line if something has changed.
+func (w *watcher) show() {
+	t := tally(w.job.JobProcessDetails)
+	if !w.screen.live {
+		if text := fmt.Sprintf("%s  %d/%d  %s", w.job.JobID, t.finished(), t.total(), t); text != w.shown {
+			w.screen.line("%s", text)
+			w.shown = text
+		}
+		return
+	}
+	fraction := 0.0
+	if t.total() > 0 {
+		fraction = float64(t.finished()) / float64(t.total())
+	}
+	columns, _ := w.screen.size()
+	wide := min(30, columns/3)
+	color := green
+	if t.failures() > 0 {
+		color = red
+	}
+	text := fmt.Sprintf("  %d/%d  %s  %s", t.finished(), t.total(), t, time.Since(w.start).Truncate(time.Second))
+	w.screen.draw([]string{w.screen.bar(fraction, wide, color) + fit(text, columns-wide-1)})
+}
+
+// wait returns nil after d, or why ctx ended before.
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
