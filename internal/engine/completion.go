@@ -6,6 +6,7 @@ import (
 
 	"muster/internal/apierr"
 	"muster/internal/store"
+	"muster/internal/thing"
 )
 
 // completionOnce looks at the jobs whose last live execution or last work has
@@ -48,7 +49,7 @@ func (e *Engine) complete(tx store.Tx, m store.JobMark, now int64) error {
 		return err
 	}
 	if j.Deleted(len(work) > 0) {
-		err = tx.DeleteTags(j.Resource(), nil)
+		err = tx.DeleteTags(thing.TagResource(thing.JobKind, j.UID), nil)
 		if err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"muster/internal/auth"
 	"muster/internal/job"
 	"muster/internal/store"
+	"muster/internal/thing"
 )
 
 // Clock is the engine clock: time for timers, rates and timestamps of jobs, as
@@ -134,13 +135,22 @@ func (e *Engine) nudge() {
 	}
 }
 
-// allow asks whether p may do action on a resource of the account, named like
-// "thing/t1".
-func (e *Engine) allow(ctx context.Context, p auth.Principal, action, kind, name string) error {
+// What operations are allowed on.
+const (
+	onJob   = thing.JobKind
+	onThing = thing.ThingKind
+)
+
+// allow asks whether p may do action on a resource of the account.
+func (e *Engine) allow(ctx context.Context, p auth.Principal, action string, kind thing.Kind, name string) error {
 	if e.authorize == nil {
-		return nil
+		return nil // not worth an ARN
 	}
-	return e.authorize(ctx, p, action, "arn:aws:iot:"+p.Region+":"+e.account+":"+kind+"/"+name)
+	return e.authorize(ctx, p, action, e.arn(p, kind, name))
+}
+
+func (e *Engine) arn(p auth.Principal, kind thing.Kind, name string) string {
+	return thing.ARN{Region: p.Region, Account: e.account, Kind: kind, Name: name}.String()
 }
 
 // queue runs fn on one thing's queue in the store's group commit and wakes the

@@ -11,7 +11,7 @@ import (
 // CancelJobExecution cancels a thing's latest execution of a job
 // [CancelJobExecution]. One in progress needs force, else InvalidTransition.
 func (e *Engine) CancelJobExecution(ctx context.Context, p auth.Principal, thing, jobID string, c job.Cancel) error {
-	err := e.allow(ctx, p, "iot:CancelJobExecution", "job", jobID)
+	err := e.allow(ctx, p, "iot:CancelJobExecution", onJob, jobID)
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (e *Engine) CancelJobExecution(ctx context.Context, p auth.Principal, thing
 // DeleteJobExecution removes one execution [DeleteJobExecution]. One in progress
 // needs force, else InvalidTransition. A namespace, if given, must be the job's.
 func (e *Engine) DeleteJobExecution(ctx context.Context, p auth.Principal, thing, jobID string, number int64, namespace string, force bool) error {
-	err := e.allow(ctx, p, "iot:DeleteJobExecution", "job", jobID)
+	err := e.allow(ctx, p, "iot:DeleteJobExecution", onJob, jobID)
 	if err != nil {
 		return err
 	}

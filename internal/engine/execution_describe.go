@@ -45,7 +45,7 @@ type DescribeRequest struct {
 // is one: an empty queue has no front, which is no error. For a job by name
 // NotFound says what is missing [jobs-data-plane, DescribeJobExecution].
 func (e *Engine) DescribeNext(ctx context.Context, p auth.Principal, d DescribeRequest) (Delivery, bool, error) {
-	err := e.allow(ctx, p, actionDescribe, "thing", d.Thing)
+	err := e.allow(ctx, p, actionDescribe, onThing, d.Thing)
 	if err != nil {
 		return Delivery{}, false, err
 	}
@@ -108,7 +108,7 @@ func noThing(name string) error { return apierr.New(apierr.NotFound, "Thing %s n
 // [control plane, DescribeJobExecution]. number 0 is the latest. The time of the
 // answer is returned with it, in milliseconds since the epoch.
 func (e *Engine) DescribeJobExecution(ctx context.Context, p auth.Principal, thing, jobID string, number int64) (job.Execution, int64, error) {
-	err := e.allow(ctx, p, "iot:DescribeJobExecution", "job", jobID)
+	err := e.allow(ctx, p, "iot:DescribeJobExecution", onJob, jobID)
 	if err != nil {
 		return job.Execution{}, 0, err
 	}
@@ -129,7 +129,7 @@ func (e *Engine) DescribeJobExecution(ctx context.Context, p auth.Principal, thi
 // order, job.MaxListed at most [GetPendingJobExecutions]. NotFound if the thing
 // does not exist [divergences, U5].
 func (e *Engine) PendingJobExecutions(ctx context.Context, p auth.Principal, thing, namespace string) ([]job.Execution, error) {
-	err := e.allow(ctx, p, actionPending, "thing", thing)
+	err := e.allow(ctx, p, actionPending, onThing, thing)
 	if err != nil {
 		return nil, err
 	}

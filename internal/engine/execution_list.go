@@ -13,7 +13,7 @@ import (
 // A page under a status filter may be short with more to follow
 // [ListJobExecutionsForJob; divergences, U20].
 func (e *Engine) ListJobExecutionsForJob(ctx context.Context, p auth.Principal, jobID string, status job.Status, after string, limit int) ([]job.Execution, string, error) {
-	err := e.allow(ctx, p, "iot:ListJobExecutionsForJob", "job", jobID)
+	err := e.allow(ctx, p, "iot:ListJobExecutionsForJob", onJob, jobID)
 	if err != nil {
 		return nil, "", err
 	}
@@ -48,7 +48,7 @@ type ThingExecutionFilter struct {
 // [ListJobExecutionsForThing]. NotFound if the thing, or a job that is named,
 // does not exist.
 func (e *Engine) ListJobExecutionsForThing(ctx context.Context, p auth.Principal, thing string, f ThingExecutionFilter, after string, limit int) ([]job.Execution, string, error) {
-	err := e.allow(ctx, p, "iot:ListJobExecutionsForThing", "thing", thing)
+	err := e.allow(ctx, p, "iot:ListJobExecutionsForThing", onThing, thing)
 	if err != nil {
 		return nil, "", err
 	}

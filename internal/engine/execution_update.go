@@ -25,7 +25,7 @@ type UpdateRequest struct {
 // durable. NotFound, VersionMismatch and InvalidTransition change nothing; the
 // latter two carry the current state.
 func (e *Engine) UpdateJobExecution(ctx context.Context, p auth.Principal, u UpdateRequest) (Delivery, error) {
-	err := e.allow(ctx, p, actionUpdate, "thing", u.Thing)
+	err := e.allow(ctx, p, actionUpdate, onThing, u.Thing)
 	if err != nil {
 		return Delivery{}, err
 	}
@@ -55,7 +55,7 @@ type StartRequest struct {
 // the one in progress as it is, with its document, and whether there is one
 // [StartNextPendingJobExecution].
 func (e *Engine) StartNextPendingJobExecution(ctx context.Context, p auth.Principal, s StartRequest) (Delivery, bool, error) {
-	err := e.allow(ctx, p, actionStart, "thing", s.Thing)
+	err := e.allow(ctx, p, actionStart, onThing, s.Thing)
 	if err != nil {
 		return Delivery{}, false, err
 	}

@@ -35,7 +35,7 @@ func (e *Engine) changeJob(ctx context.Context, id string, rule func(store.Tx, j
 // UpdateJob changes what the patch holds [UpdateJob]. A namespace, if given,
 // must be the job's.
 func (e *Engine) UpdateJob(ctx context.Context, p auth.Principal, id, namespace string, patch job.Patch) error {
-	err := e.allow(ctx, p, "iot:UpdateJob", "job", id)
+	err := e.allow(ctx, p, "iot:UpdateJob", onJob, id)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (e *Engine) UpdateJob(ctx context.Context, p auth.Principal, id, namespace 
 // start; with force, nothing of it goes on. The executions themselves are
 // canceled by a sweep, which a small job does not have to wait for.
 func (e *Engine) CancelJob(ctx context.Context, p auth.Principal, id string, c job.CancelJob) (job.Job, error) {
-	err := e.allow(ctx, p, "iot:CancelJob", "job", id)
+	err := e.allow(ctx, p, "iot:CancelJob", onJob, id)
 	if err != nil {
 		return job.Job{}, err
 	}
@@ -75,7 +75,7 @@ func (e *Engine) CancelJob(ctx context.Context, p auth.Principal, id string, c j
 // devices find nothing of it. LimitExceeded if MaxDeleting jobs are being
 // deleted already.
 func (e *Engine) DeleteJob(ctx context.Context, p auth.Principal, id, namespace string, force bool) error {
-	err := e.allow(ctx, p, "iot:DeleteJob", "job", id)
+	err := e.allow(ctx, p, "iot:DeleteJob", onJob, id)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (e *Engine) DeleteJob(ctx context.Context, p auth.Principal, id, namespace 
 // AssociateTargets adds targets to a continuous job and rolls it out to them
 // [AssociateTargetsWithJob].
 func (e *Engine) AssociateTargets(ctx context.Context, p auth.Principal, id, namespace string, targets []job.Target, comment string) (job.Job, error) {
-	err := e.allow(ctx, p, "iot:AssociateTargetsWithJob", "job", id)
+	err := e.allow(ctx, p, "iot:AssociateTargetsWithJob", onJob, id)
 	if err != nil {
 		return job.Job{}, err
 	}

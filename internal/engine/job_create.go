@@ -2,13 +2,13 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"muster/internal/apierr"
 	"muster/internal/auth"
 	"muster/internal/job"
 	"muster/internal/store"
+	"muster/internal/thing"
 )
 
 // CreateJob stores a job and starts its rollout [CreateJob]. Targets are named
@@ -16,7 +16,7 @@ import (
 // does not exist. AlreadyExists carries the id and the ARN of the job that has
 // the id. When it returns, a small job is rolled out; a large one is under way.
 func (e *Engine) CreateJob(ctx context.Context, p auth.Principal, s job.Spec, tags []store.Tag) (job.Job, error) {
-	err := e.allow(ctx, p, "iot:CreateJob", "job", s.ID)
+	err := e.allow(ctx, p, "iot:CreateJob", onJob, s.ID)
 	if err != nil {
 		return job.Job{}, err
 	}
@@ -35,7 +35,7 @@ func (e *Engine) CreateJob(ctx context.Context, p auth.Principal, s job.Spec, ta
 			return e.taken(p, s.ID, err)
 		}
 		if len(tags) > 0 {
-			err = tx.PutTags(j.Resource(), tags)
+			err = tx.PutTags(thing.TagResource(thing.JobKind, j.UID), tags)
 			if err != nil {
 				return err
 			}
@@ -93,5 +93,5 @@ func (e *Engine) taken(p auth.Principal, id string, err error) error {
 
 // JobARN returns the ARN of a job as p, whose region it carries, sees it.
 func (e *Engine) JobARN(p auth.Principal, id string) string {
-	return fmt.Sprintf("arn:aws:iot:%s:%s:job/%s", p.Region, e.account, id)
+	return e.arn(p, thing.JobKind, id)
 }

@@ -21,7 +21,7 @@ type JobDetails struct {
 // DescribeJob returns a job [DescribeJob], or NotFound.
 func (e *Engine) DescribeJob(ctx context.Context, p auth.Principal, id string) (JobDetails, error) {
 	var d JobDetails
-	err := e.allow(ctx, p, "iot:DescribeJob", "job", id)
+	err := e.allow(ctx, p, "iot:DescribeJob", onJob, id)
 	if err != nil {
 		return d, err
 	}
@@ -59,7 +59,7 @@ func details(r store.Reader, id string) (JobDetails, error) {
 
 // JobDocument returns a job's document as it was given [GetJobDocument], or NotFound.
 func (e *Engine) JobDocument(ctx context.Context, p auth.Principal, id string) (string, error) {
-	err := e.allow(ctx, p, "iot:GetJobDocument", "job", id)
+	err := e.allow(ctx, p, "iot:GetJobDocument", onJob, id)
 	if err != nil {
 		return "", err
 	}

@@ -24,7 +24,7 @@ type JobFilter struct {
 // to go on from, empty at the end [ListJobs]. NotFound if a group is named that
 // does not exist; Invalid if after is not a position.
 func (e *Engine) ListJobs(ctx context.Context, p auth.Principal, f JobFilter, after string, limit int) ([]job.Job, string, error) {
-	err := e.allow(ctx, p, "iot:ListJobs", "job", "*")
+	err := e.allow(ctx, p, "iot:ListJobs", onJob, "*")
 	if err != nil {
 		return nil, "", err
 	}

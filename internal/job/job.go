@@ -176,9 +176,6 @@ func (j Job) Complete(rolling bool, live, now int64) (Job, bool) {
 // work of that is done.
 func (j Job) Deleted(working bool) bool { return j.State == Deleting && !working }
 
-// Resource names the job where tags are kept, such as "job/6241…".
-func (j Job) Resource() string { return fmt.Sprintf("job/%d", j.UID) }
-
 // InNamespace returns NotFound unless namespace is empty or the job's own
 // [divergences, namespaceId on job operations].
 func (j Job) InNamespace(namespace string) error {

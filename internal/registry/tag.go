@@ -75,7 +75,7 @@ func tagged(rd store.Reader, a thing.ARN) (string, error) {
 	switch a.Kind {
 	case thing.JobKind:
 		j, err := rd.JobByID(a.Name)
-		return j.Resource(), err
+		return thing.TagResource(thing.JobKind, j.UID), err
 	case thing.GroupKind:
 		g, err := rd.GroupByName(a.Name)
 		return thing.TagResource(a.Kind, g.UID), err
