@@ -34,3 +34,21 @@ func ActionAt(service, method, path string) string {
 	plane, _ := auth.PlaneOf(service)
 	return end.on(plane).action
 }
+
+// Token returns the token of a list for a position.
+func Token(position, operation string, filters ...string) string {
+	return list(operation, anys(filters)...).token(position)
+}
+
+// Position returns the position of a list's token.
+func Position(token, operation string, filters ...string) (string, error) {
+	return list(operation, anys(filters)...).position(token)
+}
+
+func anys(ss []string) []any {
+	out := make([]any, len(ss))
+	for i, s := range ss {
+		out[i] = s
+	}
+	return out
+}

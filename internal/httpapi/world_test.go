@@ -42,7 +42,8 @@ type world struct {
 	names      *strings.Replacer // of them
 }
 
-func newWorld(t testing.TB) *world {
+// newWorld returns a world; tune changes what it is made of.
+func newWorld(t testing.TB, tune ...func(*engine.Config, *registry.Config)) *world {
 	t.Helper()
 	w := &world{t: t, held: new(atomic.Bool), names: strings.NewReplacer()}
 	w.clock.Store(t0)
@@ -53,20 +54,25 @@ func newWorld(t testing.TB) *world {
 	w.store = holding{db, w.held}
 	uids := new(job.UIDs)
 	now := func() time.Time { return time.UnixMilli(w.clock.Load()) }
-	w.engine, err = engine.New(t.Context(), engine.Config{
-		Store: w.store, UIDs: uids, Account: account, Clock: engine.Clock{Now: now, Wait: engine.WallClock().Wait},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	sealer, err := auth.NewSealer(make([]byte, auth.MasterKeySize))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.registry = registry.New(registry.Config{
+	ec := engine.Config{
+		Store: w.store, UIDs: uids, Account: account, Clock: engine.Clock{Now: now, Wait: engine.WallClock().Wait},
+	}
+	rc := registry.Config{
 		Store: w.store, UIDs: uids, Now: now, Sealer: sealer, Account: account, Endpoint: "iot.example.com",
-		DeleteTypeWait: 5 * time.Minute, Changed: w.engine.Kick,
-	})
+		DeleteTypeWait: 5 * time.Minute, Changed: func() { w.engine.Kick() },
+	}
+	for _, f := range tune {
+		f(&ec, &rc)
+	}
+	w.engine, err = engine.New(t.Context(), ec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.registry = registry.New(rc)
 	sweep := w.registry.GroupSweep()
 	w.sweep = engine.Loop{Name: "groups", Next: sweep.Next, Once: sweep.Once}
 	w.setup = setup{log: new(bytes.Buffer), reg: prometheus.NewRegistry()}

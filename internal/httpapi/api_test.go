@@ -1,0 +1,194 @@
+package httpapi_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"muster/internal/auth"
+	"muster/internal/engine"
+	"muster/internal/registry"
+)
+
+const (
+	thingARN = "arn:aws:iot:us-east-1:123456789012:thing/"
+	groupARN = "arn:aws:iot:us-east-1:123456789012:thinggroup/"
+)
+
+// job makes a thing t1 and a job j1 for it.
+func (w *world) job() {
+	w.t.Helper()
+	w.ok("iot", "POST", "/things/t1", "")
+	w.ok("iot", "PUT", "/jobs/j1", `{"targets":["`+thingARN+`t1"],"document":"{}"}`)
+}
+
+func TestBodies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.job()
+	const next, update, create = "PUT /things/t1/jobs/$next", "POST /things/t1/jobs/j1", "PUT /jobs/j2"
+	tests := []struct {
+		name, request, body, want string
+	}{
+		{"no body is an empty object", next, "", "200"},
+		{"an empty object is no options", next, "{}", "200"},
+		{"space around an object is nothing", next, " \n{ }\t", "200"},
+		{"null members are absent", next, `{"statusDetails":null,"stepTimeoutInMinutes":null}`, "200"},
+		{"unknown members are ignored", update, `{"status":"IN_PROGRESS","clientToken":"x","includeStuff":{"a":[1,2]}}`, "200"},
+		{"names match exactly, so another case is unknown", update, `{"Status":"IN_PROGRESS"}`, "400 InvalidRequestException"},
+		{"the last of two counts", update, `{"status":"SUCCEEDED","status":"IN_PROGRESS"}`, "200"},
+		{"escaped names are read", update, `{"st\u0061tus":"IN_PROGRESS"}`, "200"},
+		{"a required member must be there", update, `{}`, "400 InvalidRequestException"},
+		{"a body that is not JSON is refused", update, `status=IN_PROGRESS`, "400 InvalidRequestException"},
+		{"a body that ends early is refused", update, `{"status":"IN_PROGRESS"`, "400 InvalidRequestException"},
+		{"two objects are refused", update, `{}{}`, "400 InvalidRequestException"},
+		{"a list is refused", update, `[]`, "400 InvalidRequestException"},
+		{"a bare null is refused", update, `null`, "400 InvalidRequestException"},
+		{"space alone is refused", update, ` `, "400 InvalidRequestException"},
+		{"a body that is not UTF-8 is refused", update, "{\"status\":\"\xff\"}", "400 InvalidRequestException"},
+		{"a byte order mark is refused", update, "\ufeff{}", "400 InvalidRequestException"},
+		{"a number for a string is refused", update, `{"status":1}`, "400 InvalidRequestException"},
+		{"a fraction for an integer is refused", update, `{"status":"IN_PROGRESS","expectedVersion":1.5}`, "400 InvalidRequestException"},
+		{"a number beyond 64 bits is refused", update, `{"status":"IN_PROGRESS","executionNumber":99999999999999999999}`, "400 InvalidRequestException"},
+		{"a string for a map is refused", update, `{"status":"IN_PROGRESS","statusDetails":"x"}`, "400 InvalidRequestException"},
+		{"ten details are the most", update, `{"status":"IN_PROGRESS","statusDetails":{` + pairs(10) + `}}`, "200"},
+		{"eleven details are too many", update, `{"status":"IN_PROGRESS","statusDetails":{` + pairs(11) + `}}`, "400 InvalidRequestException"},
+		{"a hundred targets are the most", create, `{"document":"{}","targets":[` + targets(100) + `]}`, "404 ResourceNotFoundException"},
+		{"101 targets are past the quota", create, `{"document":"{}","targets":[` + targets(101) + `]}`, "410 LimitExceededException"},
+		{"a document of 32768 bytes is the longest", create, `{"document":"\"` + strings.Repeat("x", 32766) + `\"","targets":["` + thingARN + `t1"]}`, "200"},
+		{"a longer document is refused", create, `{"document":"\"` + strings.Repeat("x", 32767) + `\"","targets":["` + thingARN + `t1"]}`, "400 InvalidRequestException"},
+		{"a body over the limit is refused", create, `{"document":"` + strings.Repeat(" ", 1<<20) + `"}`, "413 RequestEntityTooLargeException"},
+		{"deep nesting is read or refused, but does no harm", create, `{"document":"{}","targets":` + strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000) + `}`, "400 InvalidRequestException"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			method, path, _ := strings.Cut(tt.request, " ")
+			service := "iot-jobs-data"
+			if tt.request == create {
+				service = "iot"
+			}
+			r := w.send(t, method, path, tt.body, "Test-Service", service)
+			got := strings.TrimSpace(fmt.Sprint(r.status, " ", r.header.Get("X-Amzn-Errortype")))
+			if got != tt.want {
+				t.Errorf("got %s %s, want %s", got, r.body, tt.want)
+			}
+		})
+	}
+}
+
+func pairs(n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf(`"k%d":"v"`, i)
+	}
+	return strings.Join(all, ",")
+}
+
+func targets(n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf(`"%snope%d"`, thingARN, i)
+	}
+	return strings.Join(all, ",")
+}
+
+func TestQuotas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.ok("iot", "POST", "/thing-groups/g", "")
+	tags := func(from, n int) string {
+		all := make([]string, n)
+		for i := range all {
+			all[i] = fmt.Sprintf(`{"Key":"k%d","Value":"v"}`, from+i)
+		}
+		return `{"resourceArn":"` + groupARN + `g","tags":[` + strings.Join(all, ",") + `]}`
+	}
+	w.ok("iot", "POST", "/tags", tags(0, 50))
+	w.ok("iot", "POST", "/tags", tags(10, 40)) // again: not one more
+	w.refused("iot", "POST", "/tags", tags(50, 1), 410, "LimitExceededException")
+	w.refused("iot", "POST", "/tags", tags(0, 51), 410, "LimitExceededException")
+}
+
+// refused sends a request that must be answered with an exception.
+func (w *world) refused(service, method, path, body string, status int, exception string) {
+	w.t.Helper()
+	r := w.send(w.t, method, path, body, "Test-Service", service)
+	if code := r.header.Get("X-Amzn-Errortype"); r.status != status || code != exception {
+		w.t.Errorf("%s %s: got %d %s %s, want %d %s", method, path, r.status, code, r.body, status, exception)
+	}
+}
+
+func TestDeniedIsToldAsThePlaneDoes(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	asked := make(map[string]bool) // guarded by mu
+	deny := func(_ context.Context, p auth.Principal, action, resource string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		asked[action] = true
+		return auth.Denied(p, action, resource)
+	}
+	w := newWorld(t, func(e *engine.Config, r *registry.Config) { e.Authorize, r.Authorize = deny, deny })
+	w.refused("iot", "GET", "/jobs/j1", "", 403, "AccessDeniedException")
+	w.refused("iot", "GET", "/things/t1", "", 403, "AccessDeniedException")
+	w.refused("iot-jobs-data", "GET", "/things/t1/jobs", "", 403, "ForbiddenException")
+	w.refused("iot-jobs-data", "POST", "/things/t1/jobs/j1", `{"status":"FAILED"}`, 403, "ForbiddenException")
+	for _, action := range []string{"iot:DescribeJob", "iot:DescribeThing", "iotjobsdata:GetPendingJobExecutions", "iotjobsdata:UpdateJobExecution"} {
+		if !asked[action] {
+			t.Errorf("%s was not asked for", action)
+		}
+	}
+}
+
+func TestStrictTerminal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(e *engine.Config, _ *registry.Config) { e.StrictTerminal = true })
+	w.job()
+	w.ok("iot-jobs-data", "POST", "/things/t1/jobs/j1", `{"status":"SUCCEEDED"}`)
+	w.refused("iot-jobs-data", "GET", "/things/t1/jobs/j1", "", 410, "TerminalStateException")
+	w.ok("iot", "GET", "/things/t1/jobs/j1", "")
+}
+
+func TestAClosedStoreIsUnavailable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.job()
+	if err := w.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.refused("iot", "GET", "/jobs", "", 503, "ServiceUnavailableException")
+	w.refused("iot", "POST", "/things/t2", "", 503, "ServiceUnavailableException")
+	w.refused("iot-jobs-data", "POST", "/things/t1/jobs/j1", `{"status":"FAILED"}`, 503, "ServiceUnavailableException")
+}
+
+// TestOneOfManyWins lets devices report at once with the same expected version:
+// one is right, and all others learn the state that it made.
+func TestOneOfManyWins(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.job()
+	const clients = 16
+	var won, lost atomic.Int64
+	var wg sync.WaitGroup
+	for range clients {
+		wg.Go(func() {
+			r := w.send(t, "POST", "/things/t1/jobs/j1", `{"status":"IN_PROGRESS","expectedVersion":1}`, "Test-Service", "iot-jobs-data")
+			switch {
+			case r.status == http.StatusOK:
+				won.Add(1)
+			case r.status == http.StatusConflict && strings.Contains(r.body, `"executionState":{"status":"IN_PROGRESS","versionNumber":2}`):
+				lost.Add(1)
+			default:
+				t.Errorf("got %d %s", r.status, r.body)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 || lost.Load() != clients-1 {
+		t.Errorf("got %d winners and %d losers of %d", won.Load(), lost.Load(), clients)
+	}
+}
