@@ -214,11 +214,11 @@ func toGroup(name string) job.Target { return job.Target{Kind: job.GroupTarget, 
 
 type option func(*job.Spec)
 
-func continuous(s *job.Spec)                  { s.Selection = job.Continuous }
-func timeout(minutes int64) option            { return func(s *job.Spec) { s.TimeoutMinutes = minutes } }
-func namespace(ns string) option              { return func(s *job.Spec) { s.Namespace = ns } }
-func document(text string) option             { return func(s *job.Spec) { s.Document = text } }
-func targets(targets ...job.Target) option    { return func(s *job.Spec) { s.Targets = targets } }
+func continuous(s *job.Spec)                   { s.Selection = job.Continuous }
+func timeout(minutes int64) option             { return func(s *job.Spec) { s.TimeoutMinutes = minutes } }
+func namespace(ns string) option               { return func(s *job.Spec) { s.Namespace = ns } }
+func document(text string) option              { return func(s *job.Spec) { s.Document = text } }
+func targets(targets ...job.Target) option     { return func(s *job.Spec) { s.Targets = targets } }
 func (w *world) create(id string, o ...option) { w.t.Helper(); w.must(w.tryCreate(id, o...)) }
 
 func (w *world) tryCreate(id string, o ...option) error {
