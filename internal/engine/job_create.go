@@ -15,24 +15,38 @@ import (
 // by kind and name; their uids are looked up here, and NotFound names one that
 // does not exist. AlreadyExists carries the id and the ARN of the job that has
 // the id. When it returns, a small job is rolled out; a large one is under way.
-func (e *Engine) CreateJob(ctx context.Context, p auth.Principal, s job.Spec, tags []store.Tag) (job.Job, error) {
+func (e *Engine) CreateJob(ctx context.Context, p auth.Principal, s job.Spec, tags []thing.Tag) (job.Job, error) {
 	err := e.allow(ctx, p, "iot:CreateJob", onJob, s.ID)
+	if err != nil {
+		return job.Job{}, err
+	}
+	tags, err = thing.AddTags(nil, tags)
 	if err != nil {
 		return job.Job{}, err
 	}
 	now := e.now()
 	var j job.Job
 	err = e.store.Update(ctx, func(tx store.Tx) error {
+		_, err := tx.JobByID(s.ID)
+		if err == nil {
+			return e.taken(p, s.ID)
+		}
+		if !apierr.Is(err, apierr.NotFound) {
+			return err
+		}
 		spec := s
 		spec.Targets = slices.Clone(s.Targets)
-		err := resolve(tx, spec.Targets)
+		err = resolve(tx, spec.Targets)
 		if err != nil {
 			return err
 		}
 		j = job.New(spec, e.uids.Next(now), now)
 		err = tx.InsertJob(j, s.Document)
+		if apierr.Is(err, apierr.AlreadyExists) {
+			return e.taken(p, s.ID)
+		}
 		if err != nil {
-			return e.taken(p, s.ID, err)
+			return err
 		}
 		if len(tags) > 0 {
 			err = tx.PutTags(thing.TagResource(thing.JobKind, j.UID), tags)
@@ -82,10 +96,7 @@ func (e *Engine) partsOf(targets []job.Target) []int {
 	return slices.Compact(parts)
 }
 
-func (e *Engine) taken(p auth.Principal, id string, err error) error {
-	if !apierr.Is(err, apierr.AlreadyExists) {
-		return err
-	}
+func (e *Engine) taken(p auth.Principal, id string) error {
 	x := apierr.New(apierr.AlreadyExists, "Job %s already exists.", id)
 	x.ResourceID, x.ResourceARN = id, e.JobARN(p, id)
 	return x

@@ -12,7 +12,7 @@ func (a *API) createJob(c *call, in *wire.CreateJobRequest) (wire.JobReference, 
 	if err != nil {
 		return wire.JobReference{}, err
 	}
-	j, err := a.engine.CreateJob(c.ctx, c.principal, spec, jobTags(a.engine.CreateJob, in.Tags))
+	j, err := a.engine.CreateJob(c.ctx, c.principal, spec, tagsOf(in.Tags))
 	return jobReference(c, j), err
 }
 

@@ -11,7 +11,7 @@ func (a *API) createThingGroup(c *call, in *wire.CreateThingGroupRequest) (wire.
 	g, err := a.registry.CreateThingGroup(c.ctx, c.principal, registry.CreateThingGroupInput{
 		GroupSpec: thing.GroupSpec{Name: in.ThingGroupName, Description: text(u.Description), Attributes: u.Attributes.Set},
 		Parent:    in.ParentGroupName,
-		Tags:      tagsOf[thing.Tag](in.Tags),
+		Tags:      tagsOf(in.Tags),
 	})
 	return wire.CreateThingGroupResponse{
 		ThingGroupName: g.Name, ThingGroupARN: c.arn(thing.GroupKind, g.Name), ThingGroupID: g.ID,

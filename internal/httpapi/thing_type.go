@@ -10,7 +10,7 @@ func (a *API) createThingType(c *call, in *wire.CreateThingTypeRequest) (wire.Cr
 	spec := thing.TypeSpec{
 		Name: in.ThingTypeName, Description: text(u.Description), Searchable: u.Searchable, Propagating: u.Propagating,
 	}
-	t, err := a.registry.CreateThingType(c.ctx, c.principal, spec, tagsOf[thing.Tag](in.Tags))
+	t, err := a.registry.CreateThingType(c.ctx, c.principal, spec, tagsOf(in.Tags))
 	return wire.CreateThingTypeResponse{
 		ThingTypeName: t.Name, ThingTypeARN: c.arn(thing.TypeKind, t.Name), ThingTypeID: t.ID,
 	}, err

@@ -64,7 +64,7 @@ func (r *Registry) ListTagsForResource(ctx context.Context, p auth.Principal, ar
 		if err != nil {
 			return nil, err
 		}
-		return tagsOf(rd, resource)
+		return rd.Tags(resource)
 	})
 }
 
@@ -75,7 +75,7 @@ func tagged(rd store.Reader, a thing.ARN) (string, error) {
 	switch a.Kind {
 	case thing.JobKind:
 		j, err := rd.JobByID(a.Name)
-		return thing.TagResource(thing.JobKind, j.UID), err
+		return thing.TagResource(a.Kind, j.UID), err
 	case thing.GroupKind:
 		g, err := rd.GroupByName(a.Name)
 		return thing.TagResource(a.Kind, g.UID), err
@@ -92,7 +92,7 @@ func addTags(tx store.Tx, resource string, tags []thing.Tag) error {
 	if len(tags) == 0 {
 		return nil
 	}
-	has, err := tagsOf(tx, resource)
+	has, err := tx.Tags(resource)
 	if err != nil {
 		return err
 	}
@@ -100,21 +100,5 @@ func addTags(tx store.Tx, resource string, tags []thing.Tag) error {
 	if err != nil {
 		return err
 	}
-	stored := make([]store.Tag, len(put))
-	for i, t := range put {
-		stored[i] = store.Tag(t)
-	}
-	return tx.PutTags(resource, stored)
-}
-
-func tagsOf(rd store.TagReader, resource string) ([]thing.Tag, error) {
-	stored, err := rd.Tags(resource)
-	if err != nil {
-		return nil, err
-	}
-	tags := make([]thing.Tag, len(stored))
-	for i, t := range stored {
-		tags[i] = thing.Tag(t)
-	}
-	return tags, nil
+	return tx.PutTags(resource, put)
 }

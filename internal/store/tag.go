@@ -1,9 +1,9 @@
 package store
 
+import "muster/internal/thing"
+
 // Tag is a label of a resource.
-type Tag struct {
-	Key, Value string
-}
+type Tag = thing.Tag
 
 // TagReader reads tags. A resource is named by kind and uid, such as
 // "job/6241…", so that one made again under an old name inherits nothing.
