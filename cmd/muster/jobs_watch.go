@@ -89,7 +89,6 @@ type watcher struct {
 	screen *terminal
 	start  time.Time
 	job    wire.Job // as last seen; the zero value: gone
-	shown  string   // what was last written to a screen that is not live
 }
 
 // follow looks at the job again and again until it is over, and returns the exit code.
@@ -104,7 +103,7 @@ func (w *watcher) follow(ctx context.Context, every time.Duration) (int, error) 
 			return 0, err
 		}
 		w.job = out.Job
-		w.show()
+		w.screen.progress(w.id, tally(w.job.JobProcessDetails), w.start)
 		if code, over := outcome(out.Job); over {
 			return code, nil
 		}
@@ -129,30 +128,6 @@ func outcome(j wire.Job) (code int, over bool) {
 		return exitCanceled, true
 	}
 	return 0, true
-}
-
-// show draws the job, or writes a line if something has changed.
-func (w *watcher) show() {
-	t := tally(w.job.JobProcessDetails)
-	if !w.screen.live {
-		if text := fmt.Sprintf("%s  %d/%d  %s", w.job.JobID, t.finished(), t.total(), t); text != w.shown {
-			w.screen.line("%s", text)
-			w.shown = text
-		}
-		return
-	}
-	fraction := 0.0
-	if t.total() > 0 {
-		fraction = float64(t.finished()) / float64(t.total())
-	}
-	columns, _ := w.screen.size()
-	wide := min(30, columns/3)
-	color := green
-	if t.failures() > 0 {
-		color = red
-	}
-	text := fmt.Sprintf("  %d/%d  %s  %s", t.finished(), t.total(), t, time.Since(w.start).Truncate(time.Second))
-	w.screen.draw([]string{w.screen.bar(fraction, wide, color) + fit(text, columns-wide-1)})
 }
 
 // wait returns nil after d, or why ctx ended before.

@@ -38,7 +38,11 @@ func (c *serveCmd) Run(ctx context.Context, sys system) error {
 	if c.PrintConfig {
 		return loaded.Print(sys.stdout)
 	}
-	s, err := newServer(ctx, loaded.Config, newLogger(sys.stderr, loaded.Config))
+	l, err := listen(ctx, loaded.Listen)
+	if err != nil {
+		return err
+	}
+	s, err := newServer(ctx, loaded.Config, l, newLogger(sys.stderr, loaded.Config))
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -20,7 +21,8 @@ type terminal struct {
 	color bool
 	// size returns the columns and rows. It is asked anew for each picture: windows are resized.
 	size  func() (columns, rows int)
-	drawn int // lines of the last picture
+	drawn int    // lines of the last picture
+	said  string // what progress has last written where nothing can be drawn
 }
 
 // newTerminal returns the terminal that w is, if it is one.
@@ -62,6 +64,26 @@ func (t *terminal) draw(lines []string) {
 	b.WriteString("\x1b[J") // clears lines that are no more
 	t.drawn = len(lines)
 	_, _ = io.WriteString(t.w, b.String()) // as with fmt.Fprint: a broken terminal cannot be told
+}
+
+// progress shows how far a job is: a bar for people, or a line for each change.
+func (t *terminal) progress(name string, c tally, start time.Time) {
+	text := fmt.Sprintf("  %d/%d  %s", c.finished(), c.total(), c)
+	if !t.live {
+		if text != t.said {
+			t.line("%s%s", name, text)
+			t.said = text
+		}
+		return
+	}
+	columns, _ := t.size()
+	wide := min(30, columns/3)
+	color := green
+	if c.failures() > 0 {
+		color = red
+	}
+	text += "  " + time.Since(start).Truncate(time.Second).String()
+	t.draw([]string{t.bar(float64(c.finished())/float64(max(c.total(), 1)), wide, color) + fit(text, columns-wide-1)})
 }
 
 // Colors of text.

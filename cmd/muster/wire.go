@@ -20,19 +20,15 @@ import (
 )
 
 // newServer builds everything that a server consists of, once, from the inside
-// out: folder, listener, engine and registry, API. Nothing runs yet. What it has
-// opened is closed again if it fails.
-func newServer(ctx context.Context, c config.Config, log *slog.Logger) (_ *server, err error) {
+// out: folder, engine and registry, API. Nothing runs yet. The listener belongs
+// to the server; if this fails, it is closed like all that was opened.
+func newServer(ctx context.Context, c config.Config, l net.Listener, log *slog.Logger) (*server, error) {
 	metrics, storeMetrics := newRegistry()
 	f, err := openFolder(ctx, sqlite.Config{
 		Dir: c.Data, Log: log, OnCommit: storeMetrics.committed, OnCheckpoint: storeMetrics.checkpointed,
 	}, c.MasterKeyFile)
 	if err != nil {
-		return nil, err
-	}
-	l, err := listen(ctx, c.Listen)
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, l.Close())
 	}
 	s := &server{cfg: c, folder: f, listener: l, log: log}
 	if err := s.build(ctx, metrics); err != nil {
