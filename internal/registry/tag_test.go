@@ -41,7 +41,7 @@ func TestTags(t *testing.T) {
 		arn  string
 		made tags // with the resource
 	}{
-		{arn("job", "j1"), tags{}},
+		{arn("job", "j1"), nil},
 		{arn("thingtype", "lamp"), tags{tag("made", "yes")}},
 		{arn("thinggroup", "g"), tags{tag("made", "yes")}},
 	} {
