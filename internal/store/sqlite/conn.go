@@ -20,7 +20,7 @@ import (
 // back, and saves the locks and the reflection of a pool on every row.
 type conn struct {
 	dc    driver.Conn
-	ctx   context.Context // ends the reads of a View; Background elsewhere
+	ctx   context.Context // of a View: no statement starts after it has ended
 	stmts map[string]*stmt
 	args  []driver.NamedValue
 	seen  func(query string) // told each statement once, for tests
@@ -68,7 +68,7 @@ func (c *conn) script(text string) error {
 	if !ok {
 		return errors.New("sqlite: driver cannot run scripts")
 	}
-	_, err := x.ExecContext(c.ctx, text, nil)
+	_, err := x.ExecContext(context.Background(), text, nil)
 	return c.check(err)
 }
 
@@ -78,7 +78,7 @@ func (c *conn) exec(query string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	r, err := s.exec.ExecContext(c.ctx, c.args)
+	r, err := s.exec.ExecContext(context.Background(), c.args)
 	if err != nil {
 		err = c.check(err)
 		c.fault = cmp.Or(c.fault, err)
@@ -101,7 +101,7 @@ func (c *conn) query(query string, each func(row) error, args ...any) error {
 	if err != nil {
 		return err
 	}
-	rows, err := s.query.QueryContext(c.ctx, c.args)
+	rows, err := s.query.QueryContext(context.Background(), c.args)
 	if err != nil {
 		return c.check(err)
 	}
@@ -169,7 +169,7 @@ func (c *conn) compile(query string) (*stmt, error) {
 	if !ok {
 		return nil, errors.New("sqlite: driver cannot prepare")
 	}
-	ds, err := p.PrepareContext(c.ctx, query)
+	ds, err := p.PrepareContext(context.Background(), query)
 	if err != nil {
 		return nil, c.check(err)
 	}

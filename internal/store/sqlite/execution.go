@@ -13,7 +13,7 @@ import (
 func (r reader) JobExecutions(jobUID int64, f store.ExecutionFilter, p store.Page[store.JobExecutionKey]) (xs []job.Execution, next store.JobExecutionKey, more bool, err error) {
 	f.JobUID, f.Namespace = 0, ""
 	look := lookAt(p.Limit, f.Status != job.None)
-	found, err := r.executions(f.Status, ` WHERE job_uid = ? AND (part, thing_uid, number) > (?, ?, ?) ORDER BY part, thing_uid, number LIMIT ?`,
+	found, err := r.executions(f.Status, ` WHERE job_uid = ? AND (part, thing_uid, number) > (?, ?, ?) ORDER BY part, thing_uid, number LIMIT ? + 0`,
 		jobUID, p.After.Part, p.After.ThingUID, p.After.Number, look+1)
 	if err != nil {
 		return nil, next, false, err
@@ -45,7 +45,7 @@ func (r reader) thingExecutions(part int, thingUID int64, f store.ExecutionFilte
 		after = store.ThingExecutionKey{QueuedAt: math.MaxInt64, JobUID: math.MaxInt64, Number: math.MaxInt64}
 	}
 	if f.JobUID == 0 {
-		return r.executions(f.Status, ` WHERE part = ? AND thing_uid = ? AND (queued_at, job_uid, number) < (?, ?, ?) ORDER BY queued_at DESC, job_uid DESC, number DESC LIMIT ?`,
+		return r.executions(f.Status, ` WHERE part = ? AND thing_uid = ? AND (queued_at, job_uid, number) < (?, ?, ?) ORDER BY queued_at DESC, job_uid DESC, number DESC LIMIT ? + 0`,
 			part, thingUID, after.QueuedAt, after.JobUID, after.Number, limit)
 	}
 	// One job on one thing: few rows, on another index.
@@ -113,7 +113,7 @@ func bare(page []execution) []job.Execution {
 func (r reader) LiveThings(part int, jobUID, after int64, limit int) ([]job.Ref, error) {
 	return all(r.c, func(r row) (job.Ref, error) {
 		return job.Ref{ThingUID: r.int(0), Thing: r.text(1), JobUID: jobUID}, nil
-	}, `SELECT thing_uid, thing FROM live WHERE job_uid = ? AND part = ? AND thing_uid > ? GROUP BY thing_uid ORDER BY thing_uid LIMIT ?`,
+	}, `SELECT thing_uid, thing FROM live WHERE job_uid = ? AND part = ? AND thing_uid > ? GROUP BY thing_uid ORDER BY thing_uid LIMIT ? + 0`,
 		jobUID, part, after, limit)
 }
 
@@ -121,7 +121,7 @@ func (r reader) LiveThings(part int, jobUID, after int64, limit int) ([]job.Ref,
 func (r reader) Due(part int, now int64, limit int) ([]job.Ref, error) {
 	return all(r.c, func(r row) (job.Ref, error) {
 		return job.Ref{ThingUID: r.int(0), Thing: r.text(1), JobUID: r.int(2), Number: r.int(3)}, nil
-	}, `SELECT thing_uid, thing, job_uid, number FROM deadlines WHERE part = ? AND due <= ? ORDER BY due, thing_uid, job_uid, number LIMIT ?`,
+	}, `SELECT thing_uid, thing, job_uid, number FROM deadlines WHERE part = ? AND due <= ? ORDER BY due, thing_uid, job_uid, number LIMIT ? + 0`,
 		part, now, limit)
 }
 
@@ -135,7 +135,7 @@ func (r reader) NextDue(part int) (int64, error) {
 // executions: a job may have as many, and DeleteJob must not find them all.
 func (t *tx) DeleteFinished(part int, jobUID int64, limit int) (int, error) {
 	var gone job.Counts
-	found, err := all(t.c, executionRow, `SELECT `+executionColumns+` FROM finished WHERE job_uid = ? AND part = ? ORDER BY thing_uid, number LIMIT ?`, jobUID, part, limit)
+	found, err := all(t.c, executionRow, `SELECT `+executionColumns+` FROM finished WHERE job_uid = ? AND part = ? ORDER BY thing_uid, number LIMIT ? + 0`, jobUID, part, limit)
 	if err != nil {
 		return 0, err
 	}
@@ -150,7 +150,7 @@ func (t *tx) DeleteFinished(part int, jobUID int64, limit int) (int, error) {
 	if err != nil || len(found) == limit {
 		return len(found), err
 	}
-	heads, err := t.c.exec(`DELETE FROM heads WHERE job_uid = ? AND part = ? AND thing_uid IN (SELECT thing_uid FROM heads WHERE job_uid = ? AND part = ? LIMIT ?)`,
+	heads, err := t.c.exec(`DELETE FROM heads WHERE job_uid = ? AND part = ? AND thing_uid IN (SELECT thing_uid FROM heads WHERE job_uid = ? AND part = ? LIMIT ? + 0)`,
 		jobUID, part, jobUID, part, limit-len(found))
 	return len(found) + int(heads), err
 }

@@ -54,11 +54,11 @@ func (r reader) Groups(f store.GroupFilter, p store.Page[string]) (gs []thing.Gr
 	case f.Recursive && f.ParentUID != 0:
 		found, err = all(r.c, groupRow, `SELECT g.uid, g.name, g.id, g.parent_uid, g.path, g.version, g.created_at, g.description, g.attributes`+
 			` FROM subtrees s CROSS JOIN groups g ON g.uid = s.group_uid`+
-			` WHERE s.ancestor_uid = ? AND s.name`+op+` AND s.name < ? AND s.group_uid <> s.ancestor_uid ORDER BY s.name LIMIT ?`, f.ParentUID, from, to, look)
+			` WHERE s.ancestor_uid = ? AND s.name`+op+` AND s.name < ? AND s.group_uid <> s.ancestor_uid ORDER BY s.name LIMIT ? + 0`, f.ParentUID, from, to, look)
 	case f.Roots || f.ParentUID != 0:
-		found, err = all(r.c, groupRow, `SELECT `+groupColumns+` FROM groups WHERE parent_uid = ? AND name`+op+` AND name < ? ORDER BY name LIMIT ?`, f.ParentUID, from, to, look)
+		found, err = all(r.c, groupRow, `SELECT `+groupColumns+` FROM groups WHERE parent_uid = ? AND name`+op+` AND name < ? ORDER BY name LIMIT ? + 0`, f.ParentUID, from, to, look)
 	default:
-		found, err = all(r.c, groupRow, `SELECT `+groupColumns+` FROM groups WHERE name`+op+` AND name < ? ORDER BY name LIMIT ?`, from, to, look)
+		found, err = all(r.c, groupRow, `SELECT `+groupColumns+` FROM groups WHERE name`+op+` AND name < ? ORDER BY name LIMIT ? + 0`, from, to, look)
 	}
 	gs, more = cut(found, p.Limit)
 	if len(gs) > 0 {
@@ -69,18 +69,18 @@ func (r reader) Groups(f store.GroupFilter, p store.Page[string]) (gs []thing.Gr
 
 // Children implements store.GroupReader.
 func (r reader) Children(uid int64, limit int) (int, error) {
-	n, err := r.c.int(`SELECT count(*) FROM (SELECT 1 FROM groups WHERE parent_uid = ? LIMIT ?)`, uid, limit)
+	n, err := r.c.int(`SELECT count(*) FROM (SELECT 1 FROM groups WHERE parent_uid = ? LIMIT ? + 0)`, uid, limit)
 	return int(n), err
 }
 
 // Subtree implements store.GroupReader.
 func (r reader) Subtree(uid, after int64, limit int) ([]int64, error) {
-	return all(r.c, readInt, `SELECT group_uid FROM subtrees WHERE ancestor_uid = ? AND group_uid > ? ORDER BY group_uid LIMIT ?`, uid, after, limit)
+	return all(r.c, readInt, `SELECT group_uid FROM subtrees WHERE ancestor_uid = ? AND group_uid > ? ORDER BY group_uid LIMIT ? + 0`, uid, after, limit)
 }
 
 // DeadGroups implements store.GroupReader.
 func (r reader) DeadGroups(limit int) ([]int64, error) {
-	return all(r.c, readInt, `SELECT uid FROM dead_groups WHERE uid > 0 ORDER BY uid LIMIT ?`, limit)
+	return all(r.c, readInt, `SELECT uid FROM dead_groups WHERE uid > 0 ORDER BY uid LIMIT ? + 0`, limit)
 }
 
 // InsertGroup implements store.GroupWriter.
@@ -162,13 +162,13 @@ func memberRow(r row) (thing.Member, error) {
 
 // Members implements store.GroupReader.
 func (r reader) Members(part int, groupUID, after int64, limit int) ([]thing.Member, error) {
-	return all(r.c, memberRow, `SELECT `+memberColumns+` FROM members WHERE group_uid = ? AND part = ? AND thing_uid > ? ORDER BY thing_uid LIMIT ?`,
+	return all(r.c, memberRow, `SELECT `+memberColumns+` FROM members WHERE group_uid = ? AND part = ? AND thing_uid > ? ORDER BY thing_uid LIMIT ? + 0`,
 		groupUID, part, after, limit)
 }
 
 // MembersByName implements store.GroupReader.
 func (r reader) MembersByName(groupUID int64, p store.Page[string]) (ms []thing.Member, more bool, err error) {
-	found, err := all(r.c, memberRow, `SELECT `+memberColumns+` FROM members WHERE group_uid = ? AND thing > ? ORDER BY thing LIMIT ?`,
+	found, err := all(r.c, memberRow, `SELECT `+memberColumns+` FROM members WHERE group_uid = ? AND thing > ? ORDER BY thing LIMIT ? + 0`,
 		groupUID, p.After, p.Limit+1)
 	ms, more = cut(found, p.Limit)
 	return ms, more, err
@@ -202,7 +202,7 @@ func (r reader) Changes(part, limit int) ([]thing.Change, error) {
 		c := thing.Change{Seq: r.int(0), Kind: thing.ChangeKind(r.int(1)), Thing: r.text(2), ThingUID: r.int(3)}
 		err := decode(r.text(4), &c.GroupPath)
 		return c, err
-	}, `SELECT seq, kind, thing, thing_uid, group_path FROM changes WHERE part = ? ORDER BY seq LIMIT ?`, part, limit)
+	}, `SELECT seq, kind, thing, thing_uid, group_path FROM changes WHERE part = ? ORDER BY seq LIMIT ? + 0`, part, limit)
 }
 
 // AddChange implements store.ChangeWriter.

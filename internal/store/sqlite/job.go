@@ -3,6 +3,7 @@ package sqlite
 import (
 	"encoding/json"
 	"math"
+	"slices"
 
 	"muster/internal/apierr"
 	"muster/internal/job"
@@ -107,14 +108,14 @@ func (r reader) listJobs(only job.State, after store.JobKey, limit int) ([]job.J
 		created := int64(math.MaxInt64)
 		if s == after.State {
 			created = after.CreatedAt
-			js, err := all(r.c, jobRow, `SELECT `+jobColumns+` FROM jobs WHERE state = ? AND created_at = ? AND uid > ? ORDER BY uid LIMIT ?`,
+			js, err := all(r.c, jobRow, `SELECT `+jobColumns+` FROM jobs WHERE state = ? AND created_at = ? AND uid > ? ORDER BY uid LIMIT ? + 0`,
 				int64(s), created, after.UID, limit-len(jobs))
 			if err != nil {
 				return nil, err
 			}
 			jobs = append(jobs, js...)
 		}
-		js, err := all(r.c, jobRow, `SELECT `+jobColumns+` FROM jobs WHERE state = ? AND created_at < ? ORDER BY created_at DESC, uid LIMIT ?`,
+		js, err := all(r.c, jobRow, `SELECT `+jobColumns+` FROM jobs WHERE state = ? AND created_at < ? ORDER BY created_at DESC, uid LIMIT ? + 0`,
 			int64(s), created, limit-len(jobs))
 		if err != nil {
 			return nil, err
@@ -126,12 +127,14 @@ func (r reader) listJobs(only job.State, after store.JobKey, limit int) ([]job.J
 
 // ContinuousJobs implements store.JobReader.
 func (r reader) ContinuousJobs(groups []int64) ([]int64, error) {
-	return all(r.c, readInt, `SELECT DISTINCT job_uid FROM json_each(?) k CROSS JOIN following ON group_uid = k.value ORDER BY job_uid`, list(groups))
+	uids, err := all(r.c, readInt, `SELECT job_uid FROM json_each(?) k CROSS JOIN following ON group_uid = k.value`, list(groups))
+	slices.Sort(uids)
+	return slices.Compact(uids), err
 }
 
 // CountJobs implements store.JobReader.
 func (r reader) CountJobs(s job.State, limit int) (int, error) {
-	n, err := r.c.int(`SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = ? LIMIT ?)`, int64(s), limit)
+	n, err := r.c.int(`SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = ? LIMIT ? + 0)`, int64(s), limit)
 	return int(n), err
 }
 
@@ -139,7 +142,7 @@ func (r reader) CountJobs(s job.State, limit int) (int, error) {
 func (r reader) MarkedJobs(limit int) ([]store.JobMark, error) {
 	return all(r.c, func(r row) (store.JobMark, error) {
 		return store.JobMark{JobUID: r.int(0), Seq: r.int(1)}, nil
-	}, `SELECT job_uid, seq FROM marks WHERE seq > 0 ORDER BY seq LIMIT ?`, limit)
+	}, `SELECT job_uid, seq FROM marks WHERE seq > 0 ORDER BY seq LIMIT ? + 0`, limit)
 }
 
 // InsertJob implements store.JobWriter.

@@ -92,7 +92,7 @@ func schemaVersion(c *conn, file string) (int64, error) {
 func (m migration) apply(c *conn, parts int) error {
 	text := fmt.Sprintf("BEGIN IMMEDIATE;\n%s\nPRAGMA user_version = %d;\n", m.text, m.version)
 	if m.version == 1 {
-		text += fmt.Sprintf("PRAGMA application_id = %d;\nINSERT INTO meta (key, value) VALUES ('parts', %d), ('floor', 0), ('probe', 0);\n", applicationID, parts)
+		text += fmt.Sprintf("PRAGMA application_id = %d;\nINSERT INTO meta (key, value) VALUES ('parts', %d), ('floor', 0), ('epoch', 0), ('probe', 0);\n", applicationID, parts)
 	}
 	err := c.script(text + "COMMIT;")
 	if err != nil {

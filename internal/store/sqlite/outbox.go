@@ -9,7 +9,7 @@ import (
 
 // Dirty implements store.OutboxReader.
 func (r reader) Dirty(part, limit int) ([]store.Dirty, error) {
-	return all(r.c, dirtyRow, `SELECT part, thing_uid, namespace, thing, seq, told FROM dirty WHERE part = ? ORDER BY since LIMIT ?`, part, limit)
+	return all(r.c, dirtyRow, `SELECT part, thing_uid, namespace, thing, seq, told FROM dirty WHERE part = ? ORDER BY since LIMIT ? + 0`, part, limit)
 }
 
 func dirtyRow(r row) (store.Dirty, error) {

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 
+	"muster/internal/apierr"
 	"muster/internal/job"
 )
 
@@ -84,7 +85,7 @@ func (qs *queues) undo(refs []job.Ref) error {
 func protect(fn func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("sqlite: panic in a transaction: %v\n%s", p, debug.Stack())
+			err = apierr.Wrap(apierr.Internal, fmt.Errorf("%v\n%s", p, debug.Stack()), "panic in a transaction")
 		}
 	}()
 	return fn()

@@ -143,7 +143,7 @@ func (s *Store) prepare() error {
 		{&parts, `SELECT value FROM meta WHERE key = 'parts'`},
 		{&s.w.floor, `SELECT value FROM meta WHERE key = 'floor'`},
 		{&s.pageSize, `PRAGMA page_size`},
-		{&s.w.seq, `SELECT max((SELECT coalesce(max(seq), 0) FROM dirty), (SELECT coalesce(max(seq), 0) FROM marks))`},
+		{&s.w.seq, `UPDATE meta SET value = value + 1 WHERE key = 'epoch' RETURNING value << 40`},
 	} {
 		*v.into, err = c.int(v.query)
 		if err != nil {

@@ -28,9 +28,9 @@ func (r reader) Things(f store.ThingFilter, p store.Page[string]) (ts []thing.Th
 	look := lookAt(p.Limit, f.Attribute != "")
 	var found []thing.Thing
 	if f.Type == "" {
-		found, err = all(r.c, thingRow, `SELECT `+thingColumns+` FROM things WHERE name > ? ORDER BY name LIMIT ?`, p.After, look+1)
+		found, err = all(r.c, thingRow, `SELECT `+thingColumns+` FROM things WHERE name > ? ORDER BY name LIMIT ? + 0`, p.After, look+1)
 	} else {
-		found, err = all(r.c, thingRow, `SELECT `+thingColumns+` FROM things WHERE type = ? AND type <> '' AND name > ? ORDER BY name LIMIT ?`, f.Type, p.After, look+1)
+		found, err = all(r.c, thingRow, `SELECT `+thingColumns+` FROM things WHERE type = ? AND type <> '' AND name > ? ORDER BY name LIMIT ? + 0`, f.Type, p.After, look+1)
 	}
 	ts, next, more = pageOf(found, look, p.Limit, func(t thing.Thing) string { return t.Name }, func(t thing.Thing) bool { return matchThing(f, t) })
 	return ts, next, more, err

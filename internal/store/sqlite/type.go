@@ -26,7 +26,7 @@ func (r reader) TypeByName(name string) (thing.Type, error) {
 
 // Types implements store.TypeReader.
 func (r reader) Types(p store.Page[string]) (ts []thing.Type, more bool, err error) {
-	found, err := all(r.c, typeRow, `SELECT `+typeColumns+` FROM types WHERE name > ? ORDER BY name LIMIT ?`, p.After, p.Limit+1)
+	found, err := all(r.c, typeRow, `SELECT `+typeColumns+` FROM types WHERE name > ? ORDER BY name LIMIT ? + 0`, p.After, p.Limit+1)
 	ts, more = cut(found, p.Limit)
 	return ts, more, err
 }

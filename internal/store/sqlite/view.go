@@ -38,6 +38,9 @@ func (s *Store) view(ctx context.Context, fn func(reader) error) error {
 		return err
 	}
 	defer s.leave()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	var c *conn
 	select {
 	case c = <-s.readers:

@@ -15,7 +15,7 @@ func workRow(r row) (store.Work, error) {
 
 // Work implements store.WorkReader.
 func (r reader) Work(part, limit int) ([]store.Work, error) {
-	return all(r.c, workRow, `SELECT `+workColumns+` FROM work WHERE part = ? ORDER BY seq, job_uid LIMIT ?`, part, limit)
+	return all(r.c, workRow, `SELECT `+workColumns+` FROM work WHERE part = ? ORDER BY seq, job_uid LIMIT ? + 0`, part, limit)
 }
 
 // JobWork implements store.WorkReader.

@@ -49,8 +49,9 @@ type writer struct {
 	batch []*call    // under way
 	idle  sync.Mutex // held during a transaction, or by a checkpoint that needs the log at rest
 
-	// seq orders marks and dirty rows; floor is the uid stored in meta. Both
-	// belong to the goroutine of the writer. Numbers of failed transactions are lost.
+	// seq orders marks and dirty rows: it goes on from a number that grows each
+	// time the store is opened. floor is the uid stored in meta. Both belong to
+	// the goroutine of the writer.
 	seq, floor int64
 }
 
