@@ -1,0 +1,164 @@
+// Command bench measures Muster and, in the same run, what the machine could do
+// at best: raw limits that do the unavoidable part of the same work and nothing
+// else. The result is ratios, which hold from machine to machine better than
+// figures do. docs/performance.md says what each row means.
+//
+// It never fails because of a figure: a goal that is missed is marked, and the
+// exit code is 0. Everything happens on loopback and in a temporary folder,
+// which is removed at the end.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1) //nolint:gocritic // the signal handler ends with the process
+	}
+}
+
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	if o := getenv(childVariable); o != "" {
+		return child(context.WithoutCancel(ctx), o) // it ends with its input, not by the terminal's interrupt
+	}
+	o, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	return bench(ctx, o, stdout, log.New(stderr, "", log.Ltime))
+}
+
+// options say what is measured, and for how long.
+type options struct {
+	rows       []string
+	quick      bool
+	large      bool
+	inMarkdown bool
+	dir        string
+	profile    string
+
+	rounds, connections int
+	executions          int // in the large store
+	things              int // that a rollout is for
+	starts              int
+	interval            interval
+}
+
+// rowNames are the rows, in the order in which they are measured.
+var rowNames = []string{"i", "iii", "vii", "start"}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	o := options{rounds: 3, starts: 7, things: 100_000, interval: interval{time.Second, 4 * time.Second}}
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	rows := fs.String("rows", strings.Join(rowNames, ","), "which `rows` to measure")
+	fs.BoolVar(&o.quick, "quick", false, "one short round on a tenth of the executions: a look, not a measurement")
+	fs.BoolVar(&o.large, "large", false, "roll out to 1,000,000 things, too")
+	fs.BoolVar(&o.inMarkdown, "markdown", false, "print the tables in Markdown")
+	fs.StringVar(&o.dir, "dir", "", "`folder` for temporary data; it decides which disk is measured (default: the system's)")
+	fs.StringVar(&o.profile, "profile", "", "write CPU profiles of rows i and iii into this `folder`; row i is then served by this program instead of muster")
+	fs.IntVar(&o.connections, "connections", 256, "how many devices send at the same time")
+	fs.IntVar(&o.executions, "executions", 1_000_000, "how many executions the large store holds")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	if fs.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	o.rows = strings.Split(*rows, ",")
+	for _, r := range o.rows {
+		if !slices.Contains(rowNames, r) {
+			return o, fmt.Errorf("-rows: no row %q; there are %s", r, strings.Join(rowNames, ", "))
+		}
+	}
+	if o.quick {
+		o.rounds, o.starts, o.executions = 1, 3, min(o.executions, 100_000)
+		o.interval = interval{500 * time.Millisecond, 2 * time.Second}
+	}
+	if o.connections < 1 || o.executions < hotThings {
+		return o, fmt.Errorf("at least one connection and %d executions are needed", hotThings)
+	}
+	return o, nil
+}
+
+// session is one run.
+type session struct {
+	options
+	report
+	temp    string // everything is in here
+	program string // the server
+	log     *log.Logger
+	seeds   map[string]string // folders of seeded stores, by name
+}
+
+// bench measures and prints the report.
+func bench(ctx context.Context, o options, stdout io.Writer, log *log.Logger) (err error) {
+	temp, err := os.MkdirTemp(o.dir, "muster-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	s := &session{options: o, temp: temp, log: log, seeds: make(map[string]string)}
+	begin := time.Now()
+	s.conditions = conditions(ctx, temp, begin)
+	if o.quick {
+		s.conditions = append(s.conditions, "QUICK: one short round, not fit for comparison")
+	}
+	log.Print("building muster")
+	if s.program, err = buildMuster(ctx, temp); err != nil {
+		return err
+	}
+	for _, row := range []struct {
+		name    string
+		measure func(context.Context) error
+	}{{"i", s.updates}, {"iii", s.fanOuts}, {"vii", s.sizes}, {"start", s.startUps}} {
+		if !slices.Contains(o.rows, row.name) {
+			continue
+		}
+		if err := row.measure(ctx); err != nil {
+			return fmt.Errorf("row %s: %w", row.name, err)
+		}
+	}
+	s.note("The run took %s; load average %s at its end.", time.Since(begin).Round(time.Second), loadAverage())
+	if o.inMarkdown {
+		return s.markdown(stdout)
+	}
+	return s.text(stdout)
+}
+
+// seeded returns the folder of a store with a fleet, made at the first call.
+func (s *session) seeded(ctx context.Context, name string, f fleet) (string, error) {
+	if dir, ok := s.seeds[name]; ok {
+		return dir, nil
+	}
+	dir := filepath.Join(s.temp, "seed-"+name)
+	begin := time.Now()
+	s.log.Printf("filling a store: %s", name)
+	if err := seed(ctx, dir, f); err != nil {
+		return "", fmt.Errorf("fill store %s: %w", name, err)
+	}
+	s.log.Printf("filled in %s", time.Since(begin).Round(100*time.Millisecond))
+	s.seeds[name] = dir
+	return dir, nil
+}
+
+// wide returns the store with one execution in progress on each of many things.
+func (s *session) wide(ctx context.Context) (string, error) {
+	return s.seeded(ctx, "wide", fleet{things: s.executions, busy: true})
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"muster/internal/job"
+	"muster/internal/store"
+)
+
+const (
+	probes     = 64                   // busy things beside the group
+	probeEvery = 2 * time.Millisecond // how often one of them reports
+	aloneFor   = time.Second          // how long they do so before the rollout begins
+	rolloutJob = "firmware-2026-12"
+)
+
+// fanOuts measures row iii: a job is rolled out to a large group.
+func (s *session) fanOuts(ctx context.Context) error {
+	err := s.fanOut(ctx, s.things)
+	if err == nil && s.large {
+		err = s.fanOut(ctx, 1_000_000)
+	}
+	return err
+}
+
+// rollout is what one rollout has shown.
+type rollout struct {
+	rate          float64         // executions a second
+	alone, during []time.Duration // latencies of probes before it and meanwhile, sorted
+}
+
+func (s *session) fanOut(ctx context.Context, things int) error {
+	seeded, err := s.seeded(ctx, fmt.Sprintf("group of %d", things), fleet{things: things, grouped: true, probes: probes})
+	if err != nil {
+		return err
+	}
+	ms, schema, err := membersOf(seeded)
+	if err != nil {
+		return err
+	}
+	stop, err := startProfile(s.profileFile("rollout.prof"))
+	if err != nil {
+		return err
+	}
+	var bare []float64
+	var quiet, probed []rollout
+	for n := range s.rounds {
+		rate, err := bareInserts(ctx, filepath.Join(s.temp, "raw-inserts"), ms, schema)
+		if err != nil {
+			return err
+		}
+		bare = append(bare, rate)
+		for _, p := range []struct {
+			probe bool
+			into  *[]rollout
+		}{{false, &quiet}, {true, &probed}} {
+			r, err := s.rollout(ctx, seeded, things, p.probe)
+			if err != nil {
+				return err
+			}
+			*p.into = append(*p.into, r)
+		}
+		s.log.Printf("row iii, round %d: bare inserts %s, Muster %s, with devices %s", n+1,
+			perSecond(rate), perSecond(quiet[n].rate), perSecond(probed[n].rate))
+	}
+	s.reportFanOut(things, bare, quiet, probed)
+	return stop()
+}
+
+// profileFile returns where a profile goes, or "".
+func (s *session) profileFile(name string) string {
+	if s.profile == "" {
+		return ""
+	}
+	return filepath.Join(s.profile, name)
+}
+
+// rollout rolls a job out to the group of a fresh copy of the seeded store.
+func (s *session) rollout(ctx context.Context, seeded string, things int, probe bool) (r rollout, err error) {
+	dir := filepath.Join(s.temp, "rollout")
+	if err := copyFolder(seeded, dir); err != nil {
+		return r, err
+	}
+	p, err := openEngine(ctx, dir)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, p.close(), os.RemoveAll(dir)) }()
+	var during atomic.Bool
+	stop := func() error { return nil }
+	if probe {
+		stop = r.probe(ctx, p, &during)
+		pause(ctx, aloneFor)
+	}
+	during.Store(true)
+	begin := time.Now()
+	j, err := p.CreateJob(ctx, operator, job.Spec{
+		ID: rolloutJob, Document: document, Selection: job.Snapshot, Targets: []job.Target{{Kind: job.GroupTarget, Name: group}},
+	}, nil)
+	if err == nil {
+		err = p.awaitRollout(ctx, j.UID)
+	}
+	r.rate = float64(things) / time.Since(begin).Seconds()
+	if err = errors.Join(err, stop()); err != nil {
+		return r, err
+	}
+	return r, p.checkRollout(ctx, j.UID, things)
+}
+
+// awaitRollout returns when a job has no work left.
+func (p *inProcess) awaitRollout(ctx context.Context, jobUID int64) error {
+	for left := 1; left > 0; pause(ctx, 2*time.Millisecond) {
+		err := p.store.View(ctx, func(r store.Reader) error {
+			work, err := r.JobWork(jobUID)
+			left = len(work)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkRollout fails if not every thing has its execution.
+func (p *inProcess) checkRollout(ctx context.Context, jobUID int64, things int) error {
+	return p.store.View(ctx, func(r store.Reader) error {
+		n, err := r.Counts(jobUID)
+		if err == nil && n[job.Queued] != int64(things) {
+			err = fmt.Errorf("a rollout to %d things made %d executions", things, n[job.Queued])
+		}
+		return err
+	})
+}
+
+// probe makes some device report every probeEvery, whether or not earlier
+// reports have been answered, until the function that it returns is called.
+func (r *rollout) probe(ctx context.Context, p *inProcess, during *atomic.Bool) (stop func() error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var mu sync.Mutex // guards alone and during of r
+	var wg sync.WaitGroup
+	report := func(n int) {
+		into := &r.alone
+		if during.Load() {
+			into = &r.during
+		}
+		begin := time.Now()
+		err := p.report(context.WithoutCancel(ctx), probeName(n%probes), n)
+		took := time.Since(begin)
+		if err != nil {
+			cancel(err)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		*into = append(*into, took)
+	}
+	done := errors.New("done")
+	wg.Go(func() {
+		next := time.Now()
+		for n := 0; ctx.Err() == nil; n++ {
+			next = next.Add(probeEvery)
+			pause(ctx, time.Until(next))
+			wg.Go(func() { report(n) })
+		}
+	})
+	return func() error {
+		cancel(done)
+		wg.Wait()
+		slices.Sort(r.alone)
+		slices.Sort(r.during)
+		if err := context.Cause(ctx); !errors.Is(err, done) {
+			return err
+		}
+		return nil
+	}
+}
+
+func (s *session) reportFanOut(things int, bare []float64, quiet, probed []rollout) {
+	var ratios, rates, withDevices, worst []float64
+	var alone, during []time.Duration
+	for i := range bare {
+		rates = append(rates, quiet[i].rate)
+		withDevices = append(withDevices, probed[i].rate)
+		ratios = append(ratios, quiet[i].rate/bare[i])
+		worst = append(worst, quantile(probed[i].during, 1).Seconds())
+		alone, during = append(alone, probed[i].alone...), append(during, probed[i].during...)
+	}
+	slices.Sort(alone)
+	slices.Sort(during)
+	s.add(entry{
+		row: "iii", what: fmt.Sprintf("rollout to %d things, executions", things), raw: spread(bare, perSecond),
+		muster: spread(rates, perSecond), ratio: spread(ratios, ratio), goal: "≥ 0.50", verdict: judge(middle(ratios) >= .5),
+	})
+	longest := quantile(during, 1)
+	s.add(entry{
+		row: "iii", what: "longest wait of a device meanwhile", raw: short(quantile(alone, 1)) + " without",
+		muster: short(longest), goal: "≤ 15 ms", verdict: judge(longest <= 15*time.Millisecond),
+		p50: short(quantile(during, .5)), p99: short(quantile(during, .99)),
+	})
+	s.note("iii: %d things: %s while a device reports every %s, longest waits of the rounds %s; without rollout p50 %s, p99 %s.",
+		things, spread(withDevices, perSecond), probeEvery, spread(worst, duration), short(quantile(alone, .5)), short(quantile(alone, .99)))
+}
