@@ -62,7 +62,7 @@ func Start(ctx context.Context, p Program, c Config) (*Server, error) {
 		return nil, err
 	}
 	defer log.Close() //nolint:errcheck // the child has its own
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Stderr = log
 	s := &Server{cfg: c, cmd: cmd, log: log.Name()}
 	// A server that was killed has left the address that it had.
 	if err := os.Remove(s.endpoint()); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -177,7 +177,7 @@ func (s *Server) Kill() error {
 	return err
 }
 
-// Log returns the end of what the server has written to stdout and stderr.
+// Log returns the end of what the server has written to stderr.
 func (s *Server) Log() string {
 	const most = 64 << 10
 	text, err := os.ReadFile(s.log)
