@@ -83,6 +83,7 @@ type Engine struct {
 
 	work, members, completion, outbox flag
 	timers                            alarm
+	holds                             holds
 	wake                              chan struct{}
 	stats                             [statCount]atomic.Int64
 }
@@ -165,6 +166,9 @@ func (e *Engine) queue(ctx context.Context, ref job.Ref, fn func(*job.Queue) err
 		return err
 	})
 	if err == nil {
+		if seen.told && e.holds.owe(ref.Thing) {
+			seen.told = false // the end of the hold wakes the outbox
+		}
 		e.react(seen)
 	}
 	return err

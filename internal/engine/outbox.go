@@ -33,12 +33,12 @@ type Notification struct {
 
 // outboxOnce tells devices what has changed. The state that is sent is the
 // present one, so a burst of changes is told once; the row goes only after the
-// publisher has taken the message.
-func (e *Engine) outboxOnce(ctx context.Context, now time.Time) (int, error) {
+// publisher has taken the message. Things that are held are passed by.
+func (e *Engine) outboxOnce(ctx context.Context, _ time.Time) (int, error) {
 	e.outbox.lower()
 	var done int
 	for part := range e.store.Parts() {
-		n, err := e.outboxPart(ctx, part, now.UnixMilli())
+		n, err := e.outboxPart(ctx, part)
 		done += n
 		if err != nil {
 			e.outbox.raise()
@@ -51,10 +51,11 @@ func (e *Engine) outboxOnce(ctx context.Context, now time.Time) (int, error) {
 	return done, nil
 }
 
-func (e *Engine) outboxPart(ctx context.Context, part int, now int64) (int, error) {
+func (e *Engine) outboxPart(ctx context.Context, part int) (int, error) {
 	var rows []store.Dirty
 	var owed []Notification
 	var is []job.Told
+	e.holds.read()
 	err := e.store.View(ctx, func(r store.Reader) error {
 		var err error
 		rows, err = r.Dirty(part, chunk)
@@ -63,7 +64,7 @@ func (e *Engine) outboxPart(ctx context.Context, part int, now int64) (int, erro
 		}
 		owed, is = owed[:0], is[:0]
 		for _, d := range rows {
-			n, told, err := e.notification(r, d, now)
+			n, told, err := e.notification(r, d)
 			if err != nil {
 				return err
 			}
@@ -75,18 +76,25 @@ func (e *Engine) outboxPart(ctx context.Context, part int, now int64) (int, erro
 		return 0, err
 	}
 	var failed error
-	sent := 0
-	for ; sent < len(rows); sent++ {
-		if e.publisher == nil || owed[sent].Notice == (job.Notice{}) {
+	sent := make([]int, 0, len(rows))
+	for i, n := range owed {
+		if !e.holds.ready(n.Thing) {
 			continue
 		}
-		failed = e.publisher.Notify(ctx, owed[sent])
+		if e.publisher != nil && n.Notice != (job.Notice{}) {
+			n.At = e.now()
+			failed = e.publisher.Notify(ctx, n)
+		}
 		if failed != nil {
 			break
 		}
+		sent = append(sent, i)
+	}
+	if len(sent) == 0 {
+		return 0, failed
 	}
 	err = e.store.UpdatePart(ctx, part, 0, func(tx store.Tx) error {
-		for i := range sent {
+		for _, i := range sent {
 			err := tx.Sent(rows[i], is[i])
 			if err != nil {
 				return err
@@ -97,18 +105,19 @@ func (e *Engine) outboxPart(ctx context.Context, part int, now int64) (int, erro
 	if err != nil {
 		return 0, err
 	}
-	return sent, failed
+	return len(sent), failed
 }
 
 // notification reads the queue of a dirty row as it is now.
-func (e *Engine) notification(r store.Reader, d store.Dirty, now int64) (Notification, job.Told, error) {
+// The time of sending is left to the sender.
+func (e *Engine) notification(r store.Reader, d store.Dirty) (Notification, job.Told, error) {
 	q, err := r.Queue(job.Ref{Thing: d.Thing, ThingUID: d.ThingUID})
 	if err != nil {
 		return Notification{}, job.Told{}, err
 	}
 	told := q.Told(d.Namespace)
 	n := Notification{
-		Thing: d.Thing, Namespace: d.Namespace, At: now,
+		Thing: d.Thing, Namespace: d.Namespace,
 		Notice: job.NoticeOf(d.Told, told), Pending: q.Pending(d.Namespace),
 	}
 	if n.Notice.Next && len(n.Pending) > 0 {
