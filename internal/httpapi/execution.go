@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"muster/internal/apierr"
 	"muster/internal/engine"
 	"muster/internal/job"
 	"muster/internal/thing"
@@ -9,7 +8,7 @@ import (
 )
 
 func (a *API) describeJobExecution(c *call, in *wire.DescribeJobExecutionRequest) (wire.DescribeJobExecutionResponse, error) {
-	number, err := executionNumber(in.ExecutionNumber)
+	number, err := job.AskedNumber(in.ExecutionNumber)
 	if err != nil {
 		return wire.DescribeJobExecutionResponse{}, err
 	}
@@ -30,19 +29,6 @@ func (a *API) describeJobExecution(c *call, in *wire.DescribeJobExecutionRequest
 		VersionNumber:                    x.Version,
 		ApproximateSecondsBeforeTimedOut: secondsLeft(x, at),
 	}}, nil
-}
-
-// executionNumber returns the number that a request asks for, 0 for the latest.
-// A number below the first is no execution's, so that nothing but its absence
-// means the latest.
-func executionNumber(n *int64) (int64, error) {
-	if n == nil {
-		return 0, nil
-	}
-	if *n < 1 {
-		return 0, apierr.New(apierr.NotFound, "Execution %d not found.", *n)
-	}
-	return *n, nil
 }
 
 // secondsLeft returns how long x may go on, nil if no timer runs.
@@ -105,7 +91,7 @@ func (a *API) cancelJobExecution(c *call, in *wire.CancelJobExecutionRequest) (w
 }
 
 func (a *API) deleteJobExecution(c *call, in *wire.DeleteJobExecutionRequest) (wire.Empty, error) {
-	number, err := executionNumber(&in.ExecutionNumber)
+	number, err := job.AskedNumber(&in.ExecutionNumber)
 	if err != nil {
 		return wire.Empty{}, err
 	}

@@ -1,14 +1,13 @@
 package httpapi
 
 import (
-	"muster/internal/apierr"
 	"muster/internal/engine"
 	"muster/internal/job"
 	"muster/internal/wire"
 )
 
 func (a *API) deviceDescribeJobExecution(c *call, in *wire.DeviceDescribeJobExecutionRequest) (wire.DeviceDescribeJobExecutionResponse, error) {
-	number, err := executionNumber(in.ExecutionNumber)
+	number, err := job.AskedNumber(in.ExecutionNumber)
 	if err != nil {
 		return wire.DeviceDescribeJobExecutionResponse{}, err
 	}
@@ -74,11 +73,11 @@ func (a *API) startNextPendingJobExecution(c *call, in *wire.StartNextPendingJob
 
 func (a *API) updateJobExecution(c *call, in *wire.UpdateJobExecutionRequest) (wire.UpdateJobExecutionResponse, error) {
 	var out wire.UpdateJobExecutionResponse
-	status, err := deviceStatus(in.Status)
+	status, err := job.ParseReported(in.Status)
 	if err != nil {
 		return out, err
 	}
-	number, err := executionNumber(in.ExecutionNumber)
+	number, err := job.AskedNumber(in.ExecutionNumber)
 	if err != nil {
 		return out, err
 	}
@@ -98,15 +97,4 @@ func (a *API) updateJobExecution(c *call, in *wire.UpdateJobExecutionRequest) (w
 	}
 	out.JobDocument = wire.NewDocument(d.Document)
 	return out, nil
-}
-
-// deviceStatus returns the status that a device asks for. The statuses that
-// only the service sets are no request at all; QUEUED is one that is refused as
-// a transition [jobs-lifecycle; divergences, U7].
-func deviceStatus(name string) (job.Status, error) {
-	s, ok := job.ParseStatus(name)
-	if !ok || s == job.Canceled || s == job.Removed || s == job.TimedOut {
-		return job.None, apierr.New(apierr.Invalid, "Invalid status %s: a device may report IN_PROGRESS, SUCCEEDED, FAILED or REJECTED.", name)
-	}
-	return s, nil
 }

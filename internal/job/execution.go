@@ -59,6 +59,19 @@ type Key struct {
 // Key returns the execution's key within its thing's queue.
 func (x Execution) Key() Key { return Key{x.Job.UID, x.Number} }
 
+// AskedNumber returns the Number of a Ref for the execution number in a request:
+// 0, the latest, if the request has none. A number below the first is no
+// execution's and is NotFound, so that nothing but its absence means the latest.
+func AskedNumber(n *int64) (int64, error) {
+	if n == nil {
+		return 0, nil
+	}
+	if *n < 1 {
+		return 0, apierr.New(apierr.NotFound, "Execution %d not found.", *n)
+	}
+	return *n, nil
+}
+
 // State returns what a device is told with InvalidTransition and
 // VersionMismatch [jobs-api, ErrorResponse executionState].
 func (x Execution) State() apierr.ExecutionState {

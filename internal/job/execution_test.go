@@ -132,3 +132,16 @@ func TestKey(t *testing.T) {
 	x.Number = 3
 	same(t, "key", x.Key(), job.Key{JobUID: 12, Number: 3})
 }
+
+func TestAskedNumber(t *testing.T) {
+	t.Parallel()
+	if n, err := job.AskedNumber(nil); n != 0 || err != nil {
+		t.Errorf("no number: got %d, %v; want the latest", n, err)
+	}
+	for n, want := range map[int64]int64{1: 1, 7: 7, 0: 0, -1: 0} {
+		got, err := job.AskedNumber(&n)
+		if got != want || apierr.Is(err, apierr.NotFound) != (n < 1) {
+			t.Errorf("%d: got %d, %v; want %d", n, got, err, want)
+		}
+	}
+}

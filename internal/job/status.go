@@ -8,7 +8,11 @@
 // [jobs-lifecycle] for the developer guide's page on job and execution states.
 package job
 
-import "fmt"
+import (
+	"fmt"
+
+	"muster/internal/apierr"
+)
 
 // Status is the status of a job execution [jobs-lifecycle].
 type Status uint8
@@ -55,6 +59,18 @@ func ParseStatus(name string) (Status, bool) {
 		}
 	}
 	return None, false
+}
+
+// ParseReported returns the status that a device reports under the given wire
+// spelling. The statuses that only the service sets are no report at all but
+// Invalid; QUEUED is one, which then is refused as a transition
+// [jobs-lifecycle; divergences, U7].
+func ParseReported(name string) (Status, error) {
+	s, ok := ParseStatus(name)
+	if !ok || s == Canceled || s == Removed || s == TimedOut {
+		return None, apierr.New(apierr.Invalid, "Invalid status %s: a device may report IN_PROGRESS, SUCCEEDED, FAILED or REJECTED.", name)
+	}
+	return s, nil
 }
 
 // Statuses returns every status that an execution can have, in stored order.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"muster/internal/apierr"
 	"muster/internal/job"
 )
 
@@ -41,6 +42,20 @@ func TestStatusIsEitherPendingOrTerminal(t *testing.T) {
 	}
 	if job.None.Pending() || job.None.Terminal() {
 		t.Error("no execution is neither pending nor terminal")
+	}
+}
+
+func TestReportedStatus(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]job.Status{
+		"IN_PROGRESS": job.InProgress, "SUCCEEDED": job.Succeeded, "FAILED": job.Failed, "REJECTED": job.Rejected,
+		"QUEUED":   job.Queued, // for the transition table to refuse
+		"CANCELED": job.None, "REMOVED": job.None, "TIMED_OUT": job.None, "NONE": job.None, "SUCCESS": job.None, "": job.None,
+	} {
+		got, err := job.ParseReported(name)
+		if got != want || apierr.Is(err, apierr.Invalid) != (want == job.None) {
+			t.Errorf("%q: got %v, %v; want %v", name, got, err, want)
+		}
 	}
 }
 
