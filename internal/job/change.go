@@ -19,8 +19,8 @@ func (q *Queue) Changes() []Change {
 		return nil
 	}
 	out := make([]Change, 0, len(q.before))
-	for k, b := range q.before {
-		a, ok := q.latest(k.JobUID, k.Number)
+	for _, b := range q.before {
+		a, ok := q.latest(b.Job.UID, b.Number)
 		if !ok {
 			a = Execution{Thing: b.Thing, ThingUID: b.ThingUID, Job: b.Job, Number: b.Number}
 		}
@@ -58,7 +58,7 @@ type Dirty struct {
 // what the device was told before: the queue as loaded, with what a deletion has
 // hidden since [jobs-comm-notifications].
 func (q *Queue) Dirty() []Dirty {
-	if len(q.before) == 0 || q.muted {
+	if len(q.before) == 0 || q.muted || slices.EqualFunc(q.loaded, q.live, unmoved) {
 		return nil
 	}
 	var out []Dirty
@@ -70,6 +70,10 @@ func (q *Queue) Dirty() []Dirty {
 	}
 	return out
 }
+
+// unmoved reports whether two executions in the same place of a queue are one
+// for its device. Most changes are progress: they move nothing.
+func unmoved(was, is Execution) bool { return was.Key() == is.Key() && was.shown() == is.visible() }
 
 func (q *Queue) namespaces() []string {
 	var names []string
@@ -91,8 +95,8 @@ func told(live []Execution, namespace string, counts func(Execution) bool) Told 
 		if !counts(x) || x.Job.Namespace != namespace {
 			continue
 		}
-		if t.Front == (Key{}) {
-			t.Front = x.Key()
+		if t.Set == nil {
+			t.Front, t.Set = x.Key(), make([]Key, 0, len(live))
 		}
 		t.Set = append(t.Set, x.Key())
 	}

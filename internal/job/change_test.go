@@ -109,6 +109,16 @@ func TestDeletionIsTold(t *testing.T) {
 	same(t, "notice", job.NoticeOf(told, q.Told("")), job.Notice{List: true, Next: true})
 }
 
+// TestHiddenExecutionThatStartsIsTold shows that what waits for its schedule
+// comes into sight when a device starts it by name, in the place where it was.
+func TestHiddenExecutionThatStartsIsTold(t *testing.T) {
+	t.Parallel()
+	q := queueFor(execution(with(active("job1", 1), func(b *job.Brief) { b.State = job.Scheduled }), job.Queued))
+	progress(t, q, t0, 0)
+	same(t, "dirty", q.Dirty(), []job.Dirty{{}})
+	same(t, "pending", jobIDs(q.Pending("")), []string{"job1"})
+}
+
 // TestMutedQueueIsNeverDirty shows the rest unharmed.
 func TestMutedQueueIsNeverDirty(t *testing.T) {
 	t.Parallel()

@@ -60,11 +60,13 @@ type Queue struct {
 	// Job is the job that Ref names, or nil if there is none.
 	Job *Brief
 
+	// Slices, because they hold one or two executions as a rule. live and finished
+	// are replaced, not modified, and before only grows, so that marks stay good.
 	loaded   []Execution // the live ones as stored, in queue order
-	live     []Execution // the live ones now; shares loaded's array until the first change
-	finished map[Key]Execution
+	live     []Execution // the live ones now, in queue order
+	finished []Execution // those loaded or ended since, in no order
+	before   []Execution // as stored, of those changed; Status None if new
 	heads    map[int64]Head
-	before   map[Key]Execution // as stored, of those changed; Status None if new
 	newHeads map[int64]Head
 	muted    bool
 }
@@ -79,11 +81,8 @@ func NewQueue(t Thing, live []Execution) *Queue {
 // Load adds a stored finished execution that Ref asks for. Where Ref may mean
 // one, all of its job must be loaded: an earlier caller may have deleted the latest.
 func (q *Queue) Load(x Execution) {
-	if q.finished == nil {
-		q.finished = make(map[Key]Execution, 1)
-	}
-	if _, ok := q.before[x.Key()]; !ok {
-		q.finished[x.Key()] = x
+	if find(q.before, x.Key()) < 0 {
+		q.finished = with(q.finished, x, true)
 	}
 }
 
@@ -92,9 +91,7 @@ func (q *Queue) LoadHead(jobUID int64, h Head) {
 	if q.heads == nil {
 		q.heads = make(map[int64]Head, 1)
 	}
-	if _, ok := q.newHeads[jobUID]; !ok {
-		q.heads[jobUID] = h
-	}
+	q.heads[jobUID] = h
 }
 
 // Mute makes Dirty return nothing, for a server whose devices only poll: a row
@@ -222,52 +219,54 @@ func (q *Queue) setHead(jobUID int64, h Head) {
 // put records that the execution with x's key is now x. x with status None is deleted.
 func (q *Queue) put(x Execution) {
 	k := x.Key()
-	old := Execution{Job: x.Job, Number: x.Number}
-	i := slices.IndexFunc(q.live, func(l Execution) bool { return l.Key() == k })
-	if i >= 0 {
-		old = q.live[i]
-	} else if f, ok := q.finished[k]; ok {
-		old = f
-	}
-	if q.before == nil {
-		q.before = make(map[Key]Execution, 1)
-	}
-	if _, ok := q.before[k]; !ok {
-		q.before[k] = old
-	}
-	live := make([]Execution, 0, len(q.live)+1) // a copy: loaded and marks stay as they were
-	for j, l := range q.live {
-		if j != i {
-			live = append(live, l)
+	if find(q.before, k) < 0 {
+		old, ok := q.latest(k.JobUID, k.Number)
+		if !ok {
+			old = Execution{Job: x.Job, Number: x.Number}
 		}
+		q.before = append(q.before, old)
 	}
-	if x.Status.Pending() {
-		at, _ := slices.BinarySearchFunc(live, x, compare)
-		live = slices.Insert(live, at, x)
-	}
-	q.live = live
-	if q.finished == nil {
-		q.finished = make(map[Key]Execution, 1)
-	}
-	delete(q.finished, k)
-	if x.Status.Terminal() {
-		q.finished[k] = x
-	}
+	q.live = with(q.live, x, x.Status.Pending())
+	q.finished = with(q.finished, x, x.Status.Terminal())
 }
 
-// Mark is a point to return to.
+func find(xs []Execution, k Key) int {
+	return slices.IndexFunc(xs, func(x Execution) bool { return x.Key() == k })
+}
+
+// with returns xs without the execution that has x's key, and with x in its
+// place in queue order if it is to stay. It leaves xs as it is.
+func with(xs []Execution, x Execution, stay bool) []Execution {
+	i := find(xs, x.Key())
+	if i < 0 && !stay {
+		return xs
+	}
+	out := make([]Execution, 0, len(xs)+1)
+	for j, y := range xs {
+		if j != i {
+			out = append(out, y)
+		}
+	}
+	if stay {
+		at, _ := slices.BinarySearchFunc(out, x, compare)
+		out = slices.Insert(out, at, x)
+	}
+	return out
+}
+
+// Mark is a point to return to. Returning to it ends the marks made since.
 type Mark struct {
-	live             []Execution
-	finished, before map[Key]Execution
-	newHeads         map[int64]Head
+	live, finished, before []Execution
+	newHeads               map[int64]Head
 }
 
 // Mark returns the present state of the queue.
 func (q *Queue) Mark() Mark {
-	return Mark{q.live, maps.Clone(q.finished), maps.Clone(q.before), maps.Clone(q.newHeads)}
+	return Mark{q.live, q.finished, q.before, maps.Clone(q.newHeads)}
 }
 
-// Return takes the queue back to m, forgetting every change made since.
+// Return takes the queue back to m, forgetting every change made, and all that
+// was loaded, since.
 func (q *Queue) Return(m Mark) {
-	q.live, q.finished, q.before, q.newHeads = m.live, m.finished, m.before, m.newHeads
+	q.live, q.finished, q.before, q.newHeads = m.live, m.finished, m.before, maps.Clone(m.newHeads)
 }
