@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"muster/internal/wire"
 	"muster/test/internal/harness"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -149,4 +150,16 @@ func (s *stack) counts(t *testing.T, id string, want map[string]int32) {
 		}
 		return nil
 	})
+}
+
+func makeThing(t *testing.T, s *harness.Server, name string) {
+	t.Helper()
+	_, err := own(t, s).CreateThing(t.Context(), &wire.CreateThingRequest{ThingName: name})
+	check(t, "create thing", err)
+}
+
+func hasThing(t *testing.T, s *harness.Server, name string) {
+	t.Helper()
+	_, err := own(t, s).DescribeThing(t.Context(), &wire.DescribeThingRequest{ThingName: name})
+	check(t, "describe thing", err)
 }
