@@ -1,0 +1,205 @@
+// Package mqtt is the endpoint that devices connect to: MQTT 3.1.1 and 5 over
+// TCP, TLS and WebSocket, with the manners of AWS IoT Core where those differ
+// from the standard's. It knows no jobs: topics that begin with $ are served by
+// a hook, whose replies go to the connection that asked and to nobody else.
+//
+// # Who runs what
+//
+// Each connection has one goroutine, which reads a packet, does what it asks
+// for, and answers; a second one writes only while there is something to write.
+// A client that does not read is not read from. Whatever waits for a client
+// stands in its session, whose queue is bounded: a publisher waits a moment for
+// subscribers that are slow, once, and what then finds a queue full is refused.
+// Nobody else is kept waiting by anything that a client does or fails to do.
+//
+// # Durability
+//
+// A message of QoS 1 is acknowledged when every persistent session that it goes
+// to has it in Sessions, and a request when the hook that serves it has
+// returned. Then the order is: acknowledgement, replies, whatever was published
+// because of it.
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Config says what a server consists of. All of it may be left out.
+type Config struct {
+	// Limits bounds what clients may do; zero fields take the defaults.
+	Limits Limits
+	// Hooks decide what the endpoint does not know.
+	Hooks Hooks
+	// Sessions keeps what outlives the process; nil keeps nothing.
+	Sessions Sessions
+	// Log is told of faults; nil discards.
+	Log *slog.Logger
+	// Metrics registers the numbers of the endpoint; nil keeps them to itself.
+	Metrics prometheus.Registerer
+}
+
+// Server is an MQTT endpoint. It is safe for concurrent use.
+type Server struct {
+	cfg      Config
+	limits   Limits
+	log      *slog.Logger
+	metrics  *metrics
+	tree     tree[*client]
+	retained retained
+
+	presences presences
+
+	// ctx ends when Close runs out of patience: nobody waits for hooks and stores any more.
+	ctx     context.Context
+	cancel  context.CancelFunc
+	closing atomic.Bool
+
+	mu        sync.Mutex // guards what follows
+	clients   map[string]*client
+	all       map[*conn]struct{}
+	waiting   int // of all: not authenticated yet
+	listeners map[net.Listener]struct{}
+	closed    bool
+	conns     sync.WaitGroup // Add is guarded by mu, or made by those who are in it
+}
+
+// New returns a server that goes on with the sessions and retained messages that
+// cfg.Sessions has kept. It fails if those cannot be read or a metric's name is taken.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	s := &Server{
+		cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log,
+		clients: make(map[string]*client), all: make(map[*conn]struct{}), listeners: make(map[net.Listener]struct{}),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.retained.maxCount, s.retained.maxBytes = s.limits.RetainedMessages, s.limits.RetainedBytes
+	var err error
+	if s.metrics, err = newMetrics(cfg.Metrics, s); err != nil {
+		return nil, fmt.Errorf("mqtt: metrics: %w", err)
+	}
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if cfg.Sessions == nil {
+		return s, nil
+	}
+	if err = s.load(ctx); err != nil {
+		s.cancel()
+		return nil, fmt.Errorf("mqtt: sessions cannot be read: %w", err)
+	}
+	return s, nil
+}
+
+// Publish publishes a message of the server itself, to any topic, and returns
+// when every persistent session that it goes to has it durably. It waits a
+// moment for subscribers that are slow, like every publisher. Those whose queue
+// is full do not get it, which is no error: they have more than enough to do.
+func (s *Server) Publish(ctx context.Context, m Message) error {
+	if !validTopic(m.Topic) || m.QoS > 1 {
+		return fmt.Errorf("mqtt: message to %q with QoS %d", m.Topic, m.QoS)
+	}
+	m.topic = []byte(m.Topic)
+	p := new(pending)
+	behind := s.route(&m, nil, p)
+	if err := p.wait(ctx); err != nil {
+		return err
+	}
+	s.await(ctx, behind)
+	return nil
+}
+
+// begin starts to serve a connection. It reports false if there is no room for it.
+func (s *Server) begin(k *conn) bool {
+	k.srv = s
+	k.stopped = make(chan struct{})
+	k.deadline = time.Now().Add(s.limits.ConnectTimeout)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	if s.waiting >= s.limits.Pending {
+		s.metrics.refused.Inc()
+		return false
+	}
+	s.all[k] = struct{}{}
+	s.waiting++
+	s.conns.Add(1)
+	return true
+}
+
+// settled notes that k has a client.
+func (s *Server) settled(k *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting--
+	k.settledIn = true
+	s.metrics.connections.Inc()
+}
+
+// forget notes that k is no longer served.
+func (s *Server) forget(k *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, k)
+	if k.settledIn {
+		s.metrics.connections.Dec()
+	} else {
+		s.waiting--
+	}
+	s.conns.Done()
+}
+
+// Close ends all listeners and connections, tells the clients that can be told,
+// and waits for what they are doing. When ctx ends it waits no longer and
+// returns its error. Sessions stay as they are; their keeper is the caller's.
+func (s *Server) Close(ctx context.Context) error {
+	s.closing.Store(true)
+	s.mu.Lock()
+	s.closed = true
+	var errs []error
+	for l := range s.listeners {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	clients := make([]*client, 0, len(s.clients))
+	for _, c := range s.clients {
+		clients = append(clients, c)
+	}
+	for k := range s.all {
+		if !k.settledIn {
+			k.abort()
+		}
+	}
+	s.mu.Unlock()
+	for _, c := range clients {
+		c.shut()
+	}
+	done := make(chan struct{})
+	go func() {
+		s.conns.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		s.cancel()
+		return errors.Join(errs...)
+	case <-ctx.Done():
+	}
+	s.cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k := range s.all {
+		k.abort()
+	}
+	return errors.Join(append(errs, ctx.Err())...)
+}

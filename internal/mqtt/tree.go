@@ -1,0 +1,333 @@
+package mqtt
+
+import (
+	"strings"
+	"sync"
+)
+
+// options is how a subscription wants its messages.
+type options struct {
+	qos               byte
+	noLocal           bool
+	retainAsPublished bool
+}
+
+// tree finds the subscribers of a topic. S identifies a subscriber, who holds
+// one subscription for each filter at most. It is safe for concurrent use.
+//
+// Filters without wildcards, of which each device has a few of its own, are
+// found by one look-up however many there are; the others by a walk along the
+// topic. As at AWS, and unlike in the MQTT specification, # stands for one
+// level or more: a/# does not match a. A wildcard on the first level does not
+// match topics that begin with $.
+type tree[S comparable] struct {
+	mu    sync.RWMutex
+	exact map[string]*leaf[S]
+	wild  node[S]
+	count int
+}
+
+// node is a level of the filters that have wildcards.
+type node[S comparable] struct {
+	names map[string]*node[S]
+	plus  *node[S]
+	here  *leaf[S] // filters that end here
+	rest  *leaf[S] // filters that go on with # and end
+}
+
+// leaf is one filter: those who subscribe to it, alone or in groups.
+type leaf[S comparable] struct {
+	members members[S]
+	groups  map[string]*members[S]
+}
+
+// member is a subscriber of a filter.
+type member[S comparable] struct {
+	who S
+	options
+}
+
+// members is a set of subscribers. The index is made only for large ones.
+type members[S comparable] struct {
+	list  []member[S]
+	index map[S]int
+}
+
+const indexFrom = 32
+
+// set adds m, or replaces the options of the same subscriber. It reports
+// whether m was added.
+func (s *members[S]) set(m member[S]) bool {
+	if i := s.find(m.who); i >= 0 {
+		s.list[i] = m
+		return false
+	}
+	s.list = append(s.list, m)
+	switch {
+	case s.index != nil:
+		s.index[m.who] = len(s.list) - 1
+	case len(s.list) > indexFrom:
+		s.index = make(map[S]int, 2*len(s.list))
+		for i := range s.list {
+			s.index[s.list[i].who] = i
+		}
+	}
+	return true
+}
+
+func (s *members[S]) find(who S) int {
+	if s.index != nil {
+		if i, ok := s.index[who]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := range s.list {
+		if s.list[i].who == who {
+			return i
+		}
+	}
+	return -1
+}
+
+// remove takes who out and reports whether it was in.
+func (s *members[S]) remove(who S) bool {
+	i := s.find(who)
+	if i < 0 {
+		return false
+	}
+	last := len(s.list) - 1
+	s.list[i] = s.list[last]
+	s.list[last] = member[S]{} // let go of it
+	s.list = s.list[:last]
+	if s.index != nil {
+		delete(s.index, who)
+		if i < last {
+			s.index[s.list[i].who] = i
+		}
+	}
+	return true
+}
+
+func (l *leaf[S]) empty() bool {
+	return l == nil || len(l.members.list) == 0 && len(l.groups) == 0
+}
+
+// subscribe adds or replaces the subscription of who to f.
+func (t *tree[S]) subscribe(f filter, who S, o options) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	set := &t.leaf(f).members
+	if f.share != "" {
+		set = t.leaf(f).group(f.share)
+	}
+	if set.set(member[S]{who: who, options: o}) {
+		t.count++
+	}
+}
+
+func (l *leaf[S]) group(name string) *members[S] {
+	g := l.groups[name]
+	if g == nil {
+		if l.groups == nil {
+			l.groups = make(map[string]*members[S], 1)
+		}
+		g = new(members[S])
+		l.groups[name] = g
+	}
+	return g
+}
+
+// leaf returns the leaf of f, made if need be.
+func (t *tree[S]) leaf(f filter) *leaf[S] {
+	if !f.wild {
+		l := t.exact[f.levels]
+		if l == nil {
+			if t.exact == nil {
+				t.exact = make(map[string]*leaf[S])
+			}
+			l = new(leaf[S])
+			t.exact[f.levels] = l
+		}
+		return l
+	}
+	n := &t.wild
+	for rest, more := f.levels, true; more; {
+		var level string
+		level, rest, more = strings.Cut(rest, "/")
+		if level == "#" {
+			return made(&n.rest)
+		}
+		n = n.child(level)
+	}
+	return made(&n.here)
+}
+
+func (n *node[S]) child(level string) *node[S] {
+	if level == "+" {
+		return made(&n.plus)
+	}
+	c := n.names[level]
+	if c == nil {
+		if n.names == nil {
+			n.names = make(map[string]*node[S], 1)
+		}
+		c = new(node[S])
+		n.names[level] = c
+	}
+	return c
+}
+
+func made[T any](p **T) *T {
+	if *p == nil {
+		*p = new(T)
+	}
+	return *p
+}
+
+// unsubscribe removes the subscription of who to f and reports whether there
+// was one. Nothing is kept of a filter that nobody subscribes to.
+func (t *tree[S]) unsubscribe(f filter, who S) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	removed := false
+	if f.wild {
+		removed = t.wild.remove(f.levels, f.share, who)
+	} else if l := t.exact[f.levels]; l != nil {
+		removed = l.remove(f.share, who)
+		if l.empty() {
+			delete(t.exact, f.levels)
+		}
+	}
+	if removed {
+		t.count--
+	}
+	return removed
+}
+
+// remove takes who out of the filter that levels are what is left of, and cuts
+// off what has become empty. The depth is bounded by the length of a filter.
+func (n *node[S]) remove(levels, share string, who S) bool {
+	level, rest, more := strings.Cut(levels, "/")
+	if level == "#" {
+		return removeFrom(&n.rest, share, who)
+	}
+	c := n.plus
+	if level != "+" {
+		c = n.names[level]
+	}
+	if c == nil {
+		return false
+	}
+	var removed bool
+	if more {
+		removed = c.remove(rest, share, who)
+	} else {
+		removed = removeFrom(&c.here, share, who)
+	}
+	if c.here == nil && c.rest == nil && c.plus == nil && len(c.names) == 0 {
+		if level == "+" {
+			n.plus = nil
+		} else {
+			delete(n.names, level)
+		}
+	}
+	return removed
+}
+
+func removeFrom[S comparable](p **leaf[S], share string, who S) bool {
+	if *p == nil {
+		return false
+	}
+	removed := (*p).remove(share, who)
+	if (*p).empty() {
+		*p = nil
+	}
+	return removed
+}
+
+func (l *leaf[S]) remove(share string, who S) bool {
+	if share == "" {
+		return l.members.remove(who)
+	}
+	g := l.groups[share]
+	if g == nil {
+		return false
+	}
+	removed := g.remove(who)
+	if len(g.list) == 0 {
+		delete(l.groups, share)
+	}
+	return removed
+}
+
+// len returns the number of subscriptions.
+func (t *tree[S]) len() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.count
+}
+
+// found takes what match finds. What it is handed is valid during the call
+// only; it must not call the tree.
+type found[S comparable] interface {
+	// each is called with the subscribers of one filter, of whom none is twice.
+	each([]member[S])
+	// group is called with the subscribers who share the messages of one filter.
+	group([]member[S])
+}
+
+// match hands the subscribers of a topic to out, filter by filter.
+func (t *tree[S]) match(topic string, out found[S]) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	t.exact[topic].tell(out)
+	t.wild.match(topic, reserved(topic), out)
+}
+
+func (l *leaf[S]) tell(out found[S]) {
+	if l == nil {
+		return
+	}
+	if len(l.members.list) > 0 {
+		out.each(l.members.list)
+	}
+	for _, g := range l.groups {
+		out.group(g.list)
+	}
+}
+
+// any reports whether anybody subscribes to a topic.
+func (t *tree[S]) any(topic string) bool {
+	var a anybody[S]
+	t.match(topic, &a)
+	return bool(a)
+}
+
+type anybody[S comparable] bool
+
+func (a *anybody[S]) each([]member[S])  { *a = true }
+func (a *anybody[S]) group([]member[S]) { *a = true }
+
+// match looks for topic, what is left of it, below n. first is whether a
+// wildcard must not match the next level.
+func (n *node[S]) match(topic string, first bool, out found[S]) {
+	if !first {
+		n.rest.tell(out)
+	}
+	level, rest, more := strings.Cut(topic, "/")
+	if c := n.names[level]; c != nil {
+		c.next(rest, more, out)
+	}
+	if n.plus != nil && !first {
+		n.plus.next(rest, more, out)
+	}
+}
+
+func (n *node[S]) next(rest string, more bool, out found[S]) {
+	if more {
+		n.match(rest, false, out)
+		return
+	}
+	n.here.tell(out)
+}
