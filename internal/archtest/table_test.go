@@ -75,6 +75,11 @@ var table = map[string]rule{
 		why: "decodes, authenticates, makes one call, encodes. No store: " +
 			"whoever reads past the engine also reads past its authorization",
 	},
+	"mqttapi": {
+		imports: []string{"apierr", "auth", "engine", "job", "topic", "wire"},
+		why: "the jobs API over messages: decodes, makes one call, encodes. It knows no broker, " +
+			"so that an endpoint and a bridge can both carry it, and no store, like httpapi",
+	},
 	"config": {
 		why: "settings of the server as data; cmd hands the parts to the packages, which know no configuration",
 	},

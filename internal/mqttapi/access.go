@@ -1,0 +1,37 @@
+package mqttapi
+
+import (
+	"strings"
+
+	"muster/internal/topic"
+)
+
+// CanPublish reports whether clients may publish to a topic of the jobs
+// namespace at all: to requests, and to what maps to no API, which is answered
+// as such; not to replies and notifications, which are the server's
+// [reserved-topics]. Topics outside of the namespace are not allowed here.
+func CanPublish(name string) bool {
+	t, ok := topic.Parse(name)
+	return ok && (t.Request() || t.Kind == topic.Invalid)
+}
+
+// CanSubscribe reports whether a filter, without $share, can match topics of the
+// jobs namespace: $aws/things/{thing}/jobs and at least one segment more. It
+// allows request topics, too: old SDKs subscribe to them by default, and nothing
+// is ever delivered there.
+func CanSubscribe(filter string) bool {
+	rest := filter
+	for i, want := range [...]string{"$aws", "things", "", "jobs"} {
+		segment, after, more := strings.Cut(rest, "/")
+		switch {
+		case segment == "#" && i > 0: // a wildcard never matches the first of $
+			return !more
+		case !more || segment == "":
+			return false
+		case segment != want && want != "" && (segment != "+" || i == 0):
+			return false
+		}
+		rest = after
+	}
+	return rest != ""
+}
