@@ -46,7 +46,7 @@ func (d *demo) play(ctx context.Context) error {
 	if err := d.roll(ctx); err != nil || d.Once {
 		return err
 	}
-	d.explain()
+	d.invite()
 	<-ctx.Done()
 	d.out.line("\nStopping.")
 	return nil
@@ -123,8 +123,8 @@ func (d *demo) roll(ctx context.Context) error {
 	return err
 }
 
-// explain prints what to try next, in commands that work as they are.
-func (d *demo) explain() {
+// invite prints what to try next, in commands that work as they are.
+func (d *demo) invite() {
 	s := d.server
 	credentials := filepath.Join(s.cfg.Data, credentialsName)
 	slow := demoThing(min(3, d.Devices-1))
@@ -140,7 +140,7 @@ func (d *demo) explain() {
 		d.out.line("  aws --profile muster %s", args)
 	}
 	d.out.line("\nThe devices go on working. The same with Muster's own commands:\n")
-	d.out.line("  %s jobs create demo-3 group/%s --document '{}' --wait --data %s\n", program(), demoGroup, quote(s.cfg.Data))
+	d.out.line("  %s jobs create demo-3 --targets group/%s --document '{}' --wait --data %s\n", program(), demoGroup, quote(s.cfg.Data))
 }
 
 // program returns how this program is called from a shell: by its name if that

@@ -63,7 +63,7 @@ func (c jobsDescribeCmd) Run(ctx context.Context, sys system) error {
 	j := out.Job
 	targets := make([]string, len(j.Targets))
 	for i, arn := range j.Targets {
-		targets[i] = target(arn)
+		targets[i] = targetOf(arn)
 	}
 	timeout := ""
 	if m := j.TimeoutConfig.InProgressTimeoutInMinutes; m != 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"muster/internal/client"
@@ -93,24 +94,36 @@ type watcher struct {
 
 // follow looks at the job again and again until it is over, and returns the exit code.
 func (w *watcher) follow(ctx context.Context, every time.Duration) (int, error) {
-	for seen := false; ; seen = true {
+	var answered time.Time // the last time; zero: never
+	for {
 		out, err := w.api.DescribeJob(ctx, &wire.DescribeJobRequest{JobID: w.id})
-		if seen && client.Code(err) == "ResourceNotFoundException" {
+		switch {
+		case err == nil:
+			answered, w.job = time.Now(), out.Job
+			w.screen.progress(w.id, tally(w.job.JobProcessDetails), w.start)
+			if code, over := outcome(out.Job); over {
+				return code, nil
+			}
+		case !answered.IsZero() && client.Code(err) == "ResourceNotFoundException":
 			w.job = wire.Job{}
 			return exitCanceled, nil
-		}
-		if err != nil {
+		case time.Since(answered) > watchPatience || !passing(err):
 			return 0, err
-		}
-		w.job = out.Job
-		w.screen.progress(w.id, tally(w.job.JobProcessDetails), w.start)
-		if code, over := outcome(out.Job); over {
-			return code, nil
 		}
 		if err := wait(ctx, every); err != nil {
 			return 0, err
 		}
 	}
+}
+
+// watchPatience is how long a server that has answered before may be away, to be
+// started anew for example, before following its job is given up.
+const watchPatience = 30 * time.Second
+
+// passing reports whether a request that failed may do better later.
+func passing(err error) bool {
+	e, answered := errors.AsType[*client.Error](err)
+	return !answered || e.Status >= http.StatusInternalServerError
 }
 
 // outcome returns what the state of a job means, and whether it is over.

@@ -58,7 +58,7 @@ func (s *server) greet(w io.Writer) {
 	case s.newKey:
 		note = " (new: the first access key)"
 	case err != nil:
-		note = " (missing; muster keys create --profile muster makes it)"
+		note = " (not there; muster keys create makes another key while no server runs)"
 	}
 	fmt.Fprintf(w, "Muster %s is ready.\n\n", version)
 	fmt.Fprintf(w, "  endpoint     %s\n  data         %s\n  credentials  %s%s\n\n", s.url(), absolute(s.cfg.Data), credentials, note)

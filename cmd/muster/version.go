@@ -10,8 +10,8 @@ type versionCmd struct{}
 
 // Run prints what this program is.
 func (versionCmd) Run(sys system) error {
-	fmt.Fprintf(sys.stdout, "muster %s (%s, %s/%s%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, revision())
-	return nil
+	_, err := fmt.Fprintf(sys.stdout, "muster %s (%s, %s/%s%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, revision())
+	return err
 }
 
 // revision returns the commit that the program was built from, as far as Go knows.

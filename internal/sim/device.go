@@ -85,7 +85,7 @@ func (d *Device) startNext(ctx context.Context, slots chan struct{}) (*wire.Devi
 }
 
 // work does the steps of the script. It ends early, with an error, when the
-// server refuses a report: the execution was cancelled, timed out or deleted.
+// server refuses a report: the execution was canceled, timed out or deleted.
 func (d *Device) work(ctx context.Context, slots chan struct{}, x *wire.DeviceJobExecution) error {
 	version := x.VersionNumber
 	for _, s := range d.cfg.Script(x) {

@@ -39,36 +39,30 @@ func (p Plan) Script() Script {
 		if err != nil {
 			done = 0 // nothing reported yet, or not by this script
 		}
+		end, status := 100, Succeeded
+		if p.FailAt > 0 {
+			end, status = p.FailAt, Failed
+		}
 		var steps []Step
 		for i := range p.Steps {
 			percent := 100 * (i + 1) / p.Steps
-			if p.FailAt > 0 && percent >= p.FailAt {
-				return p.from(append(steps, Step{Wait: p.Every, Status: Failed, Details: p.last(p.FailAt)}))
-			}
-			if percent > done && percent < 100 {
+			if percent > done && percent < end {
 				steps = append(steps, Step{Wait: p.Every, Status: InProgress, Details: p.details(percent)})
 			}
 		}
-		return p.from(append(steps, Step{Wait: p.Every, Status: Succeeded, Details: p.last(100)}))
+		last := p.details(end)
+		maps.Copy(last, p.Last)
+		steps = append(steps, Step{Wait: p.Every, Status: status, Details: last})
+		steps[0].Wait += p.Delay
+		return steps
 	}
 }
 
-// from puts the delay before the first step.
-func (p Plan) from(steps []Step) []Step {
-	steps[0].Wait += p.Delay
-	return steps
-}
-
+// details returns what is reported at a percentage.
 func (p Plan) details(percent int) map[string]string {
 	d := map[string]string{PercentDetail: strconv.Itoa(percent)}
 	if n := len(p.Phases); n > 0 {
 		d[StepDetail] = p.Phases[min(percent*n/100, n-1)]
 	}
-	return d
-}
-
-func (p Plan) last(percent int) map[string]string {
-	d := p.details(percent)
-	maps.Copy(d, p.Last)
 	return d
 }

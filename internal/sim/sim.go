@@ -5,6 +5,7 @@ package sim
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"muster/internal/wire"
@@ -44,14 +45,9 @@ func Run(ctx context.Context, requests int, devices ...*Device) {
 	if requests > 0 {
 		slots = make(chan struct{}, requests)
 	}
-	done := make(chan struct{}, len(devices))
+	var wg sync.WaitGroup
 	for _, d := range devices {
-		go func() {
-			d.run(ctx, slots)
-			done <- struct{}{}
-		}()
+		wg.Go(func() { d.run(ctx, slots) })
 	}
-	for range devices {
-		<-done
-	}
+	wg.Wait()
 }
