@@ -25,11 +25,11 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1) //nolint:gocritic // the signal handler ends with the process
+		os.Exit(1)
 	}
 }
 
@@ -109,7 +109,7 @@ type session struct {
 
 // bench measures and prints the report.
 func bench(ctx context.Context, o options, stdout io.Writer, log *log.Logger) (err error) {
-	temp, err := os.MkdirTemp(o.dir, "muster-bench-")
+	temp, err := os.MkdirTemp(o.dir, "muster-measure-")
 	if err != nil {
 		return err
 	}

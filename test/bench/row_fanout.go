@@ -33,7 +33,7 @@ func (s *session) fanOuts(ctx context.Context) error {
 
 // rollout is what one rollout has shown.
 type rollout struct {
-	rate          float64         // executions a second
+	sample                        // an operation is an execution
 	alone, during []time.Duration // latencies of probes before it and meanwhile, sorted
 }
 
@@ -50,14 +50,14 @@ func (s *session) fanOut(ctx context.Context, things int) error {
 	if err != nil {
 		return err
 	}
-	var bare []float64
+	var bare []sample
 	var quiet, probed []rollout
 	for n := range s.rounds {
-		rate, err := bareInserts(ctx, filepath.Join(s.temp, "raw-inserts"), ms, schema)
+		x, err := bareInserts(ctx, filepath.Join(s.temp, "raw-inserts"), ms, schema)
 		if err != nil {
 			return err
 		}
-		bare = append(bare, rate)
+		bare = append(bare, x)
 		for _, p := range []struct {
 			probe bool
 			into  *[]rollout
@@ -69,7 +69,7 @@ func (s *session) fanOut(ctx context.Context, things int) error {
 			*p.into = append(*p.into, r)
 		}
 		s.log.Printf("row iii, round %d: bare inserts %s, Muster %s, with devices %s", n+1,
-			perSecond(rate), perSecond(quiet[n].rate), perSecond(probed[n].rate))
+			perSecond(x.rate()), perSecond(quiet[n].rate()), perSecond(probed[n].rate()))
 	}
 	s.reportFanOut(things, bare, quiet, probed)
 	return stop()
@@ -101,14 +101,14 @@ func (s *session) rollout(ctx context.Context, seeded string, things int, probe 
 		pause(ctx, aloneFor)
 	}
 	during.Store(true)
-	begin := time.Now()
+	used, begin := ownCPU(), time.Now()
 	j, err := p.CreateJob(ctx, operator, job.Spec{
 		ID: rolloutJob, Document: document, Selection: job.Snapshot, Targets: []job.Target{{Kind: job.GroupTarget, Name: group}},
 	}, nil)
 	if err == nil {
 		err = p.awaitRollout(ctx, j.UID)
 	}
-	r.rate = float64(things) / time.Since(begin).Seconds()
+	r.sample = sample{took: time.Since(begin), ops: things, cpu: ownCPU() - used}
 	if err = errors.Join(err, stop()); err != nil {
 		return r, err
 	}
@@ -184,21 +184,22 @@ func (r *rollout) probe(ctx context.Context, p *inProcess, during *atomic.Bool) 
 	}
 }
 
-func (s *session) reportFanOut(things int, bare []float64, quiet, probed []rollout) {
-	var ratios, rates, withDevices, worst []float64
+func (s *session) reportFanOut(things int, bare []sample, quiet, probed []rollout) {
+	var ratios, withDevices, worst []float64
+	var rows []sample
 	var alone, during []time.Duration
 	for i := range bare {
-		rates = append(rates, quiet[i].rate)
-		withDevices = append(withDevices, probed[i].rate)
-		ratios = append(ratios, quiet[i].rate/bare[i])
+		rows = append(rows, quiet[i].sample)
+		ratios = append(ratios, quiet[i].rate()/bare[i].rate())
+		withDevices = append(withDevices, probed[i].rate())
 		worst = append(worst, quantile(probed[i].during, 1).Seconds())
 		alone, during = append(alone, probed[i].alone...), append(during, probed[i].during...)
 	}
 	slices.Sort(alone)
 	slices.Sort(during)
 	s.add(entry{
-		row: "iii", what: fmt.Sprintf("rollout to %d things, executions", things), raw: spread(bare, perSecond),
-		muster: spread(rates, perSecond), ratio: spread(ratios, ratio), goal: "≥ 0.50", verdict: judge(middle(ratios) >= .5),
+		row: "iii", what: fmt.Sprintf("rollout to %d things, executions", things), raw: spread(apply(bare, sample.rate), perSecond),
+		muster: spread(apply(rows, sample.rate), perSecond), ratio: spread(ratios, ratio), goal: "≥ 0.50", verdict: judge(middle(ratios) >= .5),
 	})
 	longest := quantile(during, 1)
 	s.add(entry{
@@ -206,6 +207,8 @@ func (s *session) reportFanOut(things int, bare []float64, quiet, probed []rollo
 		muster: short(longest), goal: "≤ 15 ms", verdict: judge(longest <= 15*time.Millisecond),
 		p50: short(quantile(during, .5)), p99: short(quantile(during, .99)),
 	})
-	s.note("iii: %d things: %s while a device reports every %s, longest waits of the rounds %s; without rollout p50 %s, p99 %s.",
-		things, spread(withDevices, perSecond), probeEvery, spread(worst, duration), short(quantile(alone, .5)), short(quantile(alone, .99)))
+	s.note("iii: CPU of an execution: bare insert %s, Muster %s.",
+		spread(apply(bare, sample.cpuEach), duration), spread(apply(rows, sample.cpuEach), duration))
+	s.note("iii: %s to %d things while a device reports every %s; longest waits of the rounds %s; without rollout p50 %s, p99 %s.",
+		spread(withDevices, perSecond), things, probeEvery, spread(worst, duration), short(quantile(alone, .5)), short(quantile(alone, .99)))
 }

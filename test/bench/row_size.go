@@ -46,7 +46,7 @@ func (s *session) sizes(ctx context.Context) error {
 			}
 		}
 		s.log.Printf("row vii, round %d: %s, %s, %s", n+1,
-			short(stores[0].samples[n].cost()), short(stores[1].samples[n].cost()), short(stores[2].samples[n].cost()))
+			duration(stores[0].samples[n].cost()), duration(stores[1].samples[n].cost()), duration(stores[2].samples[n].cost()))
 	}
 	s.reportSizes(stores)
 	return nil
@@ -68,23 +68,21 @@ func (s *session) size(ctx context.Context, st *sized) (err error) {
 }
 
 func (s *session) reportSizes(stores []*sized) {
-	cost := func(x sample) float64 { return x.cost().Seconds() }
-	cpu := func(x sample) float64 { return x.cpuEach().Seconds() }
 	small := stores[0]
 	for _, st := range stores[1:] {
 		ratios := make([]float64, len(st.samples))
 		for i, x := range st.samples {
-			ratios[i] = cost(x) / cost(small.samples[i])
+			ratios[i] = x.cost() / small.samples[i].cost()
 		}
 		all := pool(st.samples)
 		s.add(entry{
-			row: "vii", what: "cost of an update, " + st.what, raw: spread(apply(small.samples, cost), duration),
-			muster: spread(apply(st.samples, cost), duration), ratio: spread(ratios, ratio), goal: "≤ 1.30",
+			row: "vii", what: "cost of an update, " + st.what, raw: spread(apply(small.samples, sample.cost), duration),
+			muster: spread(apply(st.samples, sample.cost), duration), ratio: spread(ratios, ratio), goal: "≤ 1.30",
 			verdict: judge(middle(ratios) <= 1.3), p50: short(quantile(all, .5)), p99: short(quantile(all, .99)),
 		})
 	}
 	for _, st := range stores {
-		s.note("vii: %s: CPU %s an operation, clients included.", st.what, spread(apply(st.samples, cpu), duration))
+		s.note("vii: %s: CPU %s an operation, clients included.", st.what, spread(apply(st.samples, sample.cpuEach), duration))
 	}
 	s.note("vii: the raw limit is the store with only the %d executions of the hot things; the others hold %d.", hotThings, s.executions)
 }

@@ -13,7 +13,7 @@ import (
 
 // updates measures row i: devices report progress over HTTP, signed and durable,
 // on random things of the large store.
-func (s *session) updates(ctx context.Context) error {
+func (s *session) updates(ctx context.Context) (err error) {
 	dir, err := s.wide(ctx)
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (s *session) updates(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer commits.close() //nolint:errcheck // closed in order below; this is for errors on the way
+	defer func() { err = errors.Join(err, commits.close()) }()
 	var r updateRounds
 	for n := range s.rounds {
 		if err := r.round(ctx, s, dir, commits); err != nil {
@@ -130,7 +130,7 @@ func (r *updateRounds) report(s *session) {
 	}{{"bare signed handler", r.handler}, {"bare batched commits", r.commits}, {"Muster", r.muster}} {
 		all := pool(l.samples)
 		s.note("i: %s: %s, p50 %s, p99 %s, CPU of its process %s an operation.", l.name, spread(apply(l.samples, sample.rate), perSecond),
-			short(quantile(all, .5)), short(quantile(all, .99)), spread(apply(l.samples, func(x sample) float64 { return x.cpuEach().Seconds() }), duration))
+			short(quantile(all, .5)), short(quantile(all, .99)), spread(apply(l.samples, sample.cpuEach), duration))
 	}
 	s.note("i: %d connections; making a signature costs the client %s of the shared CPU, in both HTTP figures. Memory at most %s.",
 		s.connections, short(signingCost()), mebibytes(r.peak))

@@ -8,24 +8,22 @@ import (
 	"time"
 )
 
-// sample is what one interval has shown: how long it was, how long each
-// operation took that ended in it, and how much CPU the program under test used.
+// sample is what one interval has shown.
 type sample struct {
 	took      time.Duration
-	latencies []time.Duration
-	cpu       time.Duration // 0 if unknown
+	ops       int             // operations that ended in it
+	latencies []time.Duration // of each, where they were measured one by one
+	cpu       time.Duration   // that the program under test used; 0 if unknown
 }
 
 // rate returns operations a second.
-func (s sample) rate() float64 { return float64(len(s.latencies)) / s.took.Seconds() }
+func (s sample) rate() float64 { return float64(s.ops) / s.took.Seconds() }
 
-// cost returns the time from one operation to the next.
-func (s sample) cost() time.Duration {
-	return time.Duration(float64(s.took) / float64(max(1, len(s.latencies))))
-}
+// cost returns the seconds from one operation to the next.
+func (s sample) cost() float64 { return s.took.Seconds() / float64(max(1, s.ops)) }
 
-// cpuEach returns the CPU time of an operation.
-func (s sample) cpuEach() time.Duration { return s.cpu / time.Duration(max(1, len(s.latencies))) }
+// cpuEach returns the CPU seconds of an operation.
+func (s sample) cpuEach() float64 { return s.cpu.Seconds() / float64(max(1, s.ops)) }
 
 // quantile returns the value that the fraction q of the sorted values do not
 // exceed, by nearest rank; 0 if there are none. q 1 is the greatest.
@@ -45,11 +43,6 @@ func pool(samples []sample) []time.Duration {
 	}
 	slices.Sort(all)
 	return all
-}
-
-// median returns the middle of the values that f takes from samples.
-func median(samples []sample, f func(sample) float64) float64 {
-	return middle(apply(samples, f))
 }
 
 func apply(samples []sample, f func(sample) float64) []float64 {
@@ -118,6 +111,7 @@ func closedLoop(ctx context.Context, workers int, in interval, cpu func() time.D
 	cancel(nil)
 	wg.Wait()
 	s.latencies = slices.Concat(latencies...)
+	s.ops = len(s.latencies)
 	return s, err
 }
 
