@@ -22,7 +22,7 @@ type demoCmd struct {
 
 // Help describes the command beyond its flags.
 func (demoCmd) Help() string {
-	return "It starts a server on a temporary folder, which it deletes at the end, registers a group of things, and runs simulated devices, " +
+	return "It starts a server on a temporary folder, which it deletes at the end if all went well, registers a group of things, and runs simulated devices, " +
 		"which are clients of the public API and nothing else. Then it creates a job for the group and shows its progress. One device fails, so that there is something to see. " +
 		"The server goes on until Ctrl-C, to be looked at with the AWS CLI."
 }
@@ -46,7 +46,13 @@ func (c demoCmd) Run(ctx context.Context, sys system) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%w; what the server says of it is in %s", err, filepath.Join(folder, logName))
+			return
+		}
+		err = os.RemoveAll(folder)
+	}()
 	s, closeLog, err := newDemoServer(ctx, folder)
 	if err != nil {
 		return err
@@ -138,7 +144,7 @@ const (
 
 // Bounds of the demo.
 const (
-	demoPatience = 2 * time.Minute // at speed 1, for the job: one that takes longer will not end
+	demoPatience = 2 * time.Minute // for a job at speed 1 and above: one that takes longer will not end
 	demoFrame    = 100 * time.Millisecond
 	demoRows     = 20 // devices that are shown one by one; of more, only the sum
 	demoRequests = 64 // requests of all devices under way at a time

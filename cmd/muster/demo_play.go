@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -105,8 +105,7 @@ func (d *demo) devices() ([]*sim.Device, error) {
 
 // roll creates the job and shows it until it is over.
 func (d *demo) roll(ctx context.Context) error {
-	log := filepath.Join(d.server.cfg.Data, logName)
-	limited, cancel := context.WithTimeoutCause(ctx, d.scaled(demoPatience), fmt.Errorf("the job did not end; see %s", log))
+	limited, cancel := context.WithTimeoutCause(ctx, max(demoPatience, d.scaled(demoPatience)), errors.New("the job did not end"))
 	defer cancel()
 	d.out.line("Job %s for %d things in group %s:\n", demoJob, d.Devices, demoGroup)
 	v := fleetView{api: d.api, out: d.out, job: demoJob, start: time.Now(), each: d.Devices <= demoRows}

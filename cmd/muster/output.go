@@ -49,19 +49,37 @@ func fields(w io.Writer, rows [][2]string) error {
 	return t.flush()
 }
 
-// table writes columns as wide as they must be.
-type table struct{ w *tabwriter.Writer }
+// table writes columns as wide as they must be, without spaces at the ends of lines.
+type table struct {
+	w    io.Writer
+	text *strings.Builder // what the rows since the last flush have come to
+	rows *tabwriter.Writer
+}
 
-func newTable(w io.Writer) table { return table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)} }
+func newTable(w io.Writer) table {
+	text := new(strings.Builder)
+	return table{w: w, text: text, rows: tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)}
+}
 
 func (t table) row(cells ...string) {
 	for i, c := range cells {
 		cells[i] = clean(c)
 	}
-	fmt.Fprintln(t.w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	fmt.Fprintln(t.rows, strings.Join(cells, "\t"))
 }
 
-func (t table) flush() error { return t.w.Flush() }
+func (t table) flush() error {
+	if err := t.rows.Flush(); err != nil {
+		return err
+	}
+	var out strings.Builder
+	for line := range strings.Lines(t.text.String()) {
+		out.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	t.text.Reset()
+	_, err := io.WriteString(t.w, out.String())
+	return err
+}
 
 // tableChunk is how many rows share the widths of their columns. A list may be
 // too long to be held.
