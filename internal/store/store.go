@@ -87,6 +87,7 @@ type Reader interface {
 	ChangeReader
 	TagReader
 	KeyReader
+	SessionReader
 }
 
 // Tx is a transaction that writes. It reads its own writes.
@@ -102,6 +103,7 @@ type Tx interface {
 	ChangeWriter
 	TagWriter
 	KeyWriter
+	SessionWriter
 }
 
 // Page bounds a list: Limit rows at most that come after the key After. The

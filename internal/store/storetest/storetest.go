@@ -27,6 +27,7 @@ func Run(t *testing.T, open Open) {
 		{"changes", testChanges},
 		{"tags", testTags},
 		{"keys", testKeys},
+		{"sessions", testSessions},
 		{"work", testWork},
 		{"marks", testMarks},
 		{"queues", testQueues},
