@@ -149,12 +149,15 @@ func TestAssociate(t *testing.T) {
 	t.Parallel()
 	before := in(job.Active, job.Continuous)
 	before.Comment = "old"
+	spare := append(make([]job.Target, 0, 8), before.Targets...) // room that belongs to others
+	before.Targets = spare
 	after, err := before.Associate([]job.Target{thingTarget(2), thingTarget(1), thingTarget(2)}, "", t0+minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	same(t, "targets", after.Targets, []job.Target{thingTarget(1), thingTarget(2)})
 	same(t, "targets before", before.Targets, []job.Target{thingTarget(1)})
+	same(t, "room behind them", spare[:2][1], job.Target{})
 	same(t, "comment that was not given", after.Comment, "old")
 	after, err = before.Associate([]job.Target{thingTarget(2)}, "new", t0)
 	if err != nil || after.Comment != "new" {
