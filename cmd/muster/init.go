@@ -36,6 +36,7 @@ func (f folderFlags) load(sys system) (config.Config, error) {
 
 type initCmd struct {
 	folderFlags
+	ReplaceMasterKey bool `help:"Go on without a master key that is lost: make another, and an access key with it. The old access keys work never again."`
 }
 
 // Help describes the command beyond its flags.
@@ -50,7 +51,7 @@ func (c initCmd) Run(ctx context.Context, sys system) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := openFolder(ctx, sqlite.Config{Dir: cfg.Data}, cfg.MasterKeyFile)
+	f, err := openFolder(ctx, sqlite.Config{Dir: cfg.Data}, cfg.MasterKeyFile, c.ReplaceMasterKey)
 	if errors.Is(err, sqlite.ErrInUse) {
 		fmt.Fprintf(sys.stdout, "%s is a data folder already, and a server runs on it.\n", absolute(cfg.Data))
 		return nil
@@ -59,7 +60,12 @@ func (c initCmd) Run(ctx context.Context, sys system) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	made, err := ensureKey(ctx, f.keys(), f.path)
+	made := true
+	if c.ReplaceMasterKey {
+		err = makeKey(ctx, f.keys(), f.path)
+	} else {
+		made, err = ensureKey(ctx, f.keys(), f.path)
+	}
 	if err != nil {
 		return err
 	}

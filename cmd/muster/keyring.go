@@ -44,7 +44,7 @@ func (f keyFlags) with(ctx context.Context, sys system, do func(keyring) error) 
 		if !there {
 			return fmt.Errorf("%s is not a data folder; muster init makes one", cfg.Data)
 		}
-		data, err := openFolder(ctx, sqlite.Config{Dir: cfg.Data}, cfg.MasterKeyFile)
+		data, err := openFolder(ctx, sqlite.Config{Dir: cfg.Data}, cfg.MasterKeyFile, false)
 		if err == nil {
 			return errors.Join(do(folderKeys{data.keys()}), data.Close())
 		}

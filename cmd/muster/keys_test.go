@@ -146,3 +146,42 @@ func TestInitCanBeRunAgain(t *testing.T) {
 		t.Errorf("the credentials have changed (error %v)", err)
 	}
 }
+
+func TestMasterKeyIsNotMadeAnewByMistake(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(path string) error{
+		"lost":           os.Remove,
+		"of another one": func(path string) error { return os.WriteFile(path, []byte(strings.Repeat("x", 32)), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			data := t.TempDir()
+			muster(t, "init", "--data", data).ok(t)
+			file := filepath.Join(data, "master.key")
+			key, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := spoil(file); err != nil {
+				t.Fatal(err)
+			}
+			for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"init"}, {"keys", "list"}} {
+				got := muster(t, append(args, "--data", data)...)
+				if got.code != exitFailure || !strings.Contains(got.stderr, "init --replace-master-key if it is lost") {
+					t.Errorf("%v: got exit code %d and %q, want %d and what to do", args, got.code, got.stderr, exitFailure)
+				}
+			}
+			if err := os.WriteFile(file, key, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			muster(t, "keys", "list", "--data", data).ok(t)
+
+			if err := spoil(file); err != nil {
+				t.Fatal(err)
+			}
+			muster(t, "init", "--data", data, "--replace-master-key").ok(t)
+			serve(t, data)
+			muster(t, "jobs", "list", "--data", data).ok(t)
+		})
+	}
+}

@@ -26,7 +26,7 @@ func newServer(ctx context.Context, c config.Config, l net.Listener, log *slog.L
 	metrics, storeMetrics := newRegistry()
 	f, err := openFolder(ctx, sqlite.Config{
 		Dir: c.Data, Log: log, OnCommit: storeMetrics.committed, OnCheckpoint: storeMetrics.checkpointed,
-	}, c.MasterKeyFile)
+	}, c.MasterKeyFile, false)
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
