@@ -13,7 +13,7 @@ import (
 func (s *Server) attach(k *conn, clean bool, expiry time.Duration, window int) (present bool, p *pending) {
 	p = new(pending)
 	c := s.lock(k.who.ID)
-	var wills [2]*will
+	var due *will
 	old := c.conn
 	if old != nil {
 		c.leave(old, &ending{event: eventDuplicate})
@@ -23,7 +23,7 @@ func (s *Server) attach(k *conn, clean bool, expiry time.Duration, window int) (
 	}
 	resume := !clean && c.version == byte(k.version) && (old != nil || time.Now().Before(c.ends)) && c.expiry > 0
 	if w := c.will; w != nil && (!resume || !time.Now().Before(w.due)) {
-		wills[0] = w // its session has ended, or its time had come
+		due = w // its session has ended, or its time had come
 	}
 	c.will = nil
 	if !resume {
@@ -44,9 +44,7 @@ func (s *Server) attach(k *conn, clean bool, expiry time.Duration, window int) (
 		s.disconnected(old, &ending{event: eventDuplicate})
 		old.kickOut(&ending{reason: codec.SessionTakenOver, event: eventDuplicate})
 	}
-	for _, w := range wills {
-		w.publish(s)
-	}
+	due.publish(s)
 	return resume, p
 }
 
@@ -153,7 +151,7 @@ func (c *client) detach(k *conn, end *ending) {
 // come, and sets the timer if not. The lock must be held.
 func (c *client) due(now time.Time) *will {
 	w := c.will
-	over := !now.Before(c.ends) || c.srv.closing.Load() && c.expiry == 0
+	over := !now.Before(c.ends)
 	if w != nil && !over && now.Before(w.due) {
 		w = nil
 	}

@@ -66,7 +66,7 @@ func (c *client) deliver(m *Message, o options, p *pending) (room <-chan struct{
 func (c *client) push(d *delivery, p *pending) bool {
 	d.stored = c.kept && d.qos > 0 && !d.direct
 	before := c.session.bytes
-	if !c.session.push(d) {
+	if !c.session.push(d) && !c.tidy(d) {
 		c.srv.metrics.dropped[droppedFull].Inc()
 		return false
 	}
@@ -75,6 +75,15 @@ func (c *client) push(d *delivery, p *pending) bool {
 		c.srv.cfg.Sessions.Append(c.id, QueuedMessage{Seq: d.seq, Retain: d.retain, Message: d.msg}, p.add())
 	}
 	return true
+}
+
+// tidy tries again to put d in the queue after what has expired there is gone.
+func (c *client) tidy(d *delivery) bool {
+	c.session.expire(nowMillis(), func(gone *delivery) {
+		c.srv.metrics.dropped[droppedExpired].Inc()
+		c.forget(gone)
+	})
+	return c.session.push(d)
 }
 
 // pump hands the connection what it can take. The caller sees to it that it is

@@ -260,3 +260,15 @@ func versions(t *testing.T, f func(t *testing.T, v codec.Version)) {
 		})
 	}
 }
+
+// watch returns a function that waits until the server has noticed the end of
+// another connection.
+func (e *endpoint) watch() (gone func()) {
+	e.t.Helper()
+	w := e.connect(codec.V5, "watcher")
+	w.subscribe(codec.QoS1, "$aws/events/presence/disconnected/+")
+	return func() {
+		e.t.Helper()
+		w.ack(expect[*codec.Publish](w))
+	}
+}

@@ -45,8 +45,16 @@ type Properties struct {
 // received returns the message that a client has sent, in memory of its own.
 // topic is the one that the packet names or stands for.
 func received(m *codec.Message, topic topicName, from string) *Message {
-	c := m.Clone()
-	out := &Message{
+	own := *m
+	own.Topic = nil // topic has it
+	own = own.Clone()
+	out := message(&own, topic, from)
+	return &out
+}
+
+// message returns a message that shares the memory of c.
+func message(c *codec.Message, topic topicName, from string) Message {
+	out := Message{
 		Topic: topic.text, topic: topic.bytes, Payload: c.Payload, QoS: byte(c.QoS), Retain: c.Retain, From: from,
 	}
 	if c.PayloadIsText || c.ContentType != nil || c.ResponseTopic != nil || c.CorrelationData != nil || c.User.Size() > 0 {

@@ -122,7 +122,7 @@ func (s *Server) route(m *Message, publisher *client, p *pending) []slow {
 func (s *Server) retain(m *Message, p *pending) {
 	s.retained.order.Lock()
 	defer s.retained.order.Unlock()
-	if !s.retained.set(m) {
+	if !s.retained.set(m) && !s.makeRoom(m) {
 		s.metrics.dropped[droppedFull].Inc()
 		s.log.Warn("mqtt: no room for another retained message", "topic", m.Topic)
 		return
@@ -130,6 +130,16 @@ func (s *Server) retain(m *Message, p *pending) {
 	if s.cfg.Sessions != nil {
 		s.cfg.Sessions.Retain(m, p.add())
 	}
+}
+
+// makeRoom tries again to keep m after what has expired is gone.
+func (s *Server) makeRoom(m *Message) bool {
+	for _, topic := range s.retained.expire(nowMillis()) {
+		if s.cfg.Sessions != nil {
+			s.cfg.Sessions.Retain(&Message{Topic: topic}, nil)
+		}
+	}
+	return s.retained.set(m)
 }
 
 // slow is a subscriber whose queue is filling up, and the sign that it has room again.
