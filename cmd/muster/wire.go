@@ -50,7 +50,7 @@ func (s *server) build(ctx context.Context, metrics *prometheus.Registry) error 
 	metrics.MustRegister(loopFailures(s.engine.LoopFailures))
 	r := registry.New(registry.Config{
 		Store: s.folder.store, UIDs: uids, Now: s.engine.Now, Sealer: s.folder.sealer, Account: s.cfg.Account,
-		Endpoint: s.cfg.EndpointAt(s.listener.Addr().String()), DeleteTypeWait: s.cfg.DeleteThingTypeWait,
+		Endpoint: s.cfg.Endpoint, DeleteTypeWait: s.cfg.DeleteThingTypeWait,
 		Changed: s.engine.Kick, Log: s.log,
 	})
 	sweep := r.GroupSweep()

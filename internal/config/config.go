@@ -27,8 +27,8 @@ type Config struct {
 	Region string
 	// AnyRegion serves requests that are signed for another region, under their own region's name.
 	AnyRegion bool
-	// Endpoint is what DescribeEndpoint answers, host or host:port. It is empty
-	// only if it was to be derived from a Listen with port 0; see EndpointAt.
+	// Endpoint is what DescribeEndpoint answers, host or host:port. Unless set it
+	// is the host of Listen, without the port: MQTT clients take it for a host name.
 	Endpoint string
 	// MasterKeyFile is the file with the key that seals access keys at rest.
 	MasterKeyFile string

@@ -1,24 +1,18 @@
 package config
 
 import (
-	"cmp"
 	"net"
 	"net/netip"
 	"os"
 )
 
-// EndpointAt returns what DescribeEndpoint answers for a server whose listener
-// is bound to address bound, such as "127.0.0.1:41873".
-func (c Config) EndpointAt(bound string) string {
-	return cmp.Or(c.Endpoint, endpointAt(bound))
-}
-
-// endpointAt returns the address at which others find a server that listens on
-// listen: the host's name where it listens on all addresses, and "" where the
-// port is not known yet.
+// endpointAt returns the host at which others find a server that listens on
+// listen: the host's name where it listens on all addresses. It has no port,
+// because MQTT clients take the answer for a host name and bring their own port
+// [DescribeEndpoint, endpointAddress].
 func endpointAt(listen string) string {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil || port == "0" {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
 		return ""
 	}
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
@@ -28,7 +22,7 @@ func endpointAt(listen string) string {
 		}
 		host = name
 	}
-	return net.JoinHostPort(host, port)
+	return host
 }
 
 // isLoopback reports whether only this machine can reach listen. Names other

@@ -37,7 +37,7 @@ func TestPrintNamesTheSourceOfEveryValue(t *testing.T) {
 		`dev = true # flag --dev`,
 		`anyRegion = true # from dev`,
 		`masterKeyFile = "d/master.key" # from data`,
-		`endpoint = "127.0.0.1:8080" # from listen`,
+		`endpoint = "127.0.0.1" # from listen`,
 		`bodyLimit = "1MiB" # default`,
 		`idleTimeout = "2m" # default`,
 		`logLevel = "info" # default`,
