@@ -13,7 +13,7 @@ import (
 func (r reader) JobExecutions(jobUID int64, f store.ExecutionFilter, p store.Page[store.JobExecutionKey]) (xs []job.Execution, next store.JobExecutionKey, more bool, err error) {
 	f.JobUID, f.Namespace = 0, ""
 	look := lookAt(p.Limit, f.Status != job.None)
-	found, err := r.executions(f.Status, ` WHERE job_uid = ? AND (part, thing_uid, number) > (?, ?, ?) ORDER BY part, thing_uid, number LIMIT ? + 0`,
+	found, err := r.executions(f.Status, byJob, ` WHERE job_uid = ? AND (part, thing_uid, number) > (?, ?, ?) ORDER BY part, thing_uid, number LIMIT ? + 0`,
 		jobUID, p.After.Part, p.After.ThingUID, p.After.Number, look+1)
 	if err != nil {
 		return nil, next, false, err
@@ -45,11 +45,11 @@ func (r reader) thingExecutions(part int, thingUID int64, f store.ExecutionFilte
 		after = store.ThingExecutionKey{QueuedAt: math.MaxInt64, JobUID: math.MaxInt64, Number: math.MaxInt64}
 	}
 	if f.JobUID == 0 {
-		return r.executions(f.Status, ` WHERE part = ? AND thing_uid = ? AND (queued_at, job_uid, number) < (?, ?, ?) ORDER BY queued_at DESC, job_uid DESC, number DESC LIMIT ? + 0`,
+		return r.executions(f.Status, byThing, ` WHERE part = ? AND thing_uid = ? AND (queued_at, job_uid, number) < (?, ?, ?) ORDER BY queued_at DESC, job_uid DESC, number DESC LIMIT ? + 0`,
 			part, thingUID, after.QueuedAt, after.JobUID, after.Number, limit)
 	}
 	// One job on one thing: few rows, on another index.
-	found, err := r.executions(f.Status, ` WHERE job_uid = ? AND part = ? AND thing_uid = ?`, f.JobUID, part, thingUID)
+	found, err := r.executions(f.Status, byJob, ` WHERE job_uid = ? AND part = ? AND thing_uid = ?`, f.JobUID, part, thingUID)
 	return slices.DeleteFunc(found, func(x execution) bool { return compareThingKeys(thingKey(x), after) <= 0 }), err
 }
 
@@ -62,9 +62,27 @@ func compareThingKeys(a, b store.ThingExecutionKey) int {
 	return cmp.Or(cmp.Compare(b.QueuedAt, a.QueuedAt), cmp.Compare(b.JobUID, a.JobUID), cmp.Compare(b.Number, a.Number))
 }
 
+// index says by which index executions are read. It is not left to SQLite,
+// which takes a thing's whole history for a short range and would read all of
+// it to find one job.
+type index string
+
+const (
+	byThing index = `` // the primary key
+	byJob   index = `_job`
+)
+
+// of returns the FROM clause for a table.
+func (i index) of(table string) string {
+	if i == byThing {
+		return ` FROM ` + table
+	}
+	return ` FROM ` + table + ` INDEXED BY ` + table + string(i)
+}
+
 // executions reads live and finished ones under the same condition, except where
 // none can have the status; job.None is any.
-func (r reader) executions(status job.Status, where string, args ...any) ([]execution, error) {
+func (r reader) executions(status job.Status, by index, where string, args ...any) ([]execution, error) {
 	var found []execution
 	read := func(r row) error {
 		x, err := executionRow(r)
@@ -72,13 +90,13 @@ func (r reader) executions(status job.Status, where string, args ...any) ([]exec
 		return err
 	}
 	if !status.Terminal() {
-		err := r.c.query(`SELECT `+executionColumns+` FROM live`+where, read, args...)
+		err := r.c.query(`SELECT `+executionColumns+by.of(`live`)+where, read, args...)
 		if err != nil {
 			return nil, err
 		}
 	}
 	if !status.Pending() {
-		err := r.c.query(`SELECT `+executionColumns+` FROM finished`+where, read, args...)
+		err := r.c.query(`SELECT `+executionColumns+by.of(`finished`)+where, read, args...)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +131,7 @@ func bare(page []execution) []job.Execution {
 func (r reader) LiveThings(part int, jobUID, after int64, limit int) ([]job.Ref, error) {
 	return all(r.c, func(r row) (job.Ref, error) {
 		return job.Ref{ThingUID: r.int(0), Thing: r.text(1), JobUID: jobUID}, nil
-	}, `SELECT thing_uid, thing FROM live WHERE job_uid = ? AND part = ? AND thing_uid > ? GROUP BY thing_uid ORDER BY thing_uid LIMIT ? + 0`,
+	}, `SELECT thing_uid, thing FROM live INDEXED BY live_job WHERE job_uid = ? AND part = ? AND thing_uid > ? GROUP BY thing_uid ORDER BY thing_uid LIMIT ? + 0`,
 		jobUID, part, after, limit)
 }
 
@@ -135,7 +153,7 @@ func (r reader) NextDue(part int) (int64, error) {
 // executions: a job may have as many, and DeleteJob must not find them all.
 func (t *tx) DeleteFinished(part int, jobUID int64, limit int) (int, error) {
 	var gone job.Counts
-	found, err := all(t.c, executionRow, `SELECT `+executionColumns+` FROM finished WHERE job_uid = ? AND part = ? ORDER BY thing_uid, number LIMIT ? + 0`, jobUID, part, limit)
+	found, err := all(t.c, executionRow, `SELECT `+executionColumns+` FROM finished INDEXED BY finished_job WHERE job_uid = ? AND part = ? ORDER BY thing_uid, number LIMIT ? + 0`, jobUID, part, limit)
 	if err != nil {
 		return 0, err
 	}
@@ -159,7 +177,7 @@ func (t *tx) DeleteFinished(part int, jobUID int64, limit int) (int, error) {
 func (t *tx) Rearm(refs []job.Ref) error {
 	for _, ref := range refs {
 		part := t.s.PartOf(ref.Thing)
-		found, err := all(t.c, executionRow, `SELECT `+executionColumns+` FROM live WHERE job_uid = ? AND part = ? AND thing_uid = ? AND number = ?`,
+		found, err := all(t.c, executionRow, `SELECT `+executionColumns+` FROM live INDEXED BY live_job WHERE job_uid = ? AND part = ? AND thing_uid = ? AND number = ?`,
 			ref.JobUID, part, ref.ThingUID, ref.Number)
 		if err != nil {
 			return err
@@ -186,7 +204,7 @@ func (t *tx) rearm(x execution) error {
 		}
 	}
 	if due != 0 {
-		err := insertArm.exec(t.c, []any{x.part, due, x.ThingUID, x.jobUID, x.Number, x.Thing})
+		_, err := t.c.exec(insertArm.one, x.part, due, x.ThingUID, x.jobUID, x.Number, x.Thing)
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // executionColumns are the columns of live and finished, in the order that
-// executionRow reads and executionArgs writes them.
+// executionRow reads and addExecution writes them.
 const executionColumns = `part, thing_uid, queued_at, job_uid, number, thing, status, version,` +
 	` started_at, updated_at, deadline, step, forced, cause, armed, details`
 
@@ -33,14 +33,14 @@ func executionRow(r row) (execution, error) {
 	return x, err
 }
 
-// executionArgs appends the values of a row of executionColumns.
-func executionArgs(args []any, part int, x job.Execution, armed int64) ([]any, error) {
+// addExecution adds a row of executionColumns.
+func addExecution(to *rowBuffer, part int, x job.Execution, armed int64) error {
 	details, err := encode(x.Details, len(x.Details) == 0)
 	if err != nil {
-		return nil, fmt.Errorf("sqlite: details of an execution: %w", err)
+		return fmt.Errorf("sqlite: details of an execution: %w", err)
 	}
-	return append(args, part, x.ThingUID, x.QueuedAt, x.Job.UID, x.Number, x.Thing, int64(x.Status), x.Version,
-		x.StartedAt, x.UpdatedAt, x.InProgressDeadline, x.StepDeadline, x.ForceCanceled, x.Cause, armed, details), nil
+	return to.add(part, x.ThingUID, x.QueuedAt, x.Job.UID, x.Number, x.Thing, int64(x.Status), x.Version,
+		x.StartedAt, x.UpdatedAt, x.InProgressDeadline, x.StepDeadline, x.ForceCanceled, x.Cause, armed, details)
 }
 
 // briefs reads what executions need of their jobs, each job once. It lives no

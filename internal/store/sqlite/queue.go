@@ -11,18 +11,12 @@ import (
 	"muster/internal/job"
 )
 
-// owner identifies a queue: by the thing's uid, or by name where no thing has it.
-type owner struct {
-	uid  int64
-	name string // empty if uid is set
-}
-
 // entry is a loaded queue and what the driver must remember to store it again.
 type entry struct {
 	q       *job.Queue
 	part    int
 	armed   map[job.Key]int64 // stored deadlines, of those that have one
-	history map[int64]bool    // jobs whose finished executions and head are loaded
+	history []int64           // jobs whose finished executions and head are loaded
 	mark    job.Mark
 	call    int // the call that mark belongs to
 }
@@ -30,20 +24,18 @@ type entry struct {
 // queues are the queues that calls of one transaction work on. Several calls on
 // one thing share one queue. They are forgotten when anything else writes.
 type queues struct {
-	c       *conn
-	parts   int
-	briefs  *briefs
-	names   map[string]int64 // uid of the thing that has the name, 0 for none
-	entries map[owner]*entry
-	order   []*entry // in the order of loading
-	call    int
+	c      *conn
+	parts  int
+	briefs *briefs
+	names  map[string]int64  // uid of the thing that has the name, 0 for none
+	things map[int64]*entry  // by thing uid
+	nobody map[string]*entry // by name, where no thing has it
+	order  []*entry          // in the order of loading
+	call   int
 }
 
 func newQueues(c *conn, parts int) *queues {
-	return &queues{
-		c: c, parts: parts, briefs: newBriefs(c),
-		names: make(map[string]int64), entries: make(map[owner]*entry),
-	}
+	return &queues{c: c, parts: parts, briefs: newBriefs(c), names: make(map[string]int64), things: make(map[int64]*entry)}
 }
 
 // run calls fn for each ref. If fn fails, what it has changed is taken back and
@@ -112,7 +104,7 @@ func (qs *queues) ready(ref job.Ref) (*entry, error) {
 
 // wants reports whether finished executions and the head of job j must be loaded for ref.
 func (e *entry) wants(ref job.Ref, j *job.Brief) bool {
-	if j == nil || e.q.Thing.UID == 0 || e.history[j.UID] {
+	if j == nil || e.q.Thing.UID == 0 || slices.Contains(e.history, j.UID) {
 		return false
 	}
 	return ref.History || !slices.ContainsFunc(e.q.Live(), func(x job.Execution) bool {
@@ -132,27 +124,30 @@ func (qs *queues) job(ref job.Ref) (*job.Brief, error) {
 
 // entry returns the queue that ref names, loading it if load has not.
 func (qs *queues) entry(ref job.Ref) (*entry, error) {
-	_, known := qs.names[ref.Thing]
-	e := qs.entries[qs.owner(ref)]
-	if known && e != nil {
+	e := qs.find(ref)
+	if e != nil {
 		return e, nil
 	}
 	err := qs.load([]job.Ref{ref})
-	return qs.entries[qs.owner(ref)], err
+	return qs.find(ref), err
 }
 
-func (qs *queues) owner(ref job.Ref) owner {
+// find returns the queue that ref names, or nil if it is not loaded.
+func (qs *queues) find(ref job.Ref) *entry {
 	uid := cmp.Or(ref.ThingUID, qs.names[ref.Thing])
 	if uid == 0 {
-		return owner{name: ref.Thing}
+		return qs.nobody[ref.Thing]
 	}
-	return owner{uid: uid}
+	return qs.things[uid]
 }
 
 // load reads the queues of all refs that are not loaded yet, and what the refs
 // ask for, in a few statements for each part.
 func (qs *queues) load(refs []job.Ref) error {
-	parts := make(map[int][]job.Ref, 1)
+	if qs.parts == 1 {
+		return qs.loadPart(0, refs)
+	}
+	parts := make(map[int][]job.Ref)
 	for _, ref := range refs {
 		p := PartOf(ref.Thing, qs.parts)
 		parts[p] = append(parts[p], ref)
@@ -171,7 +166,7 @@ func (qs *queues) loadPart(part int, refs []job.Ref) error {
 	if err != nil {
 		return err
 	}
-	err = qs.loadLive(part, refs)
+	err = qs.loadLive(part, qs.add(part, refs))
 	if err != nil {
 		return err
 	}
@@ -199,64 +194,76 @@ func (qs *queues) loadNames(part int, refs []job.Ref) error {
 	}, text, part)
 }
 
-const selectLive = `SELECT ` + executionColumns + ` FROM json_each(?) k CROSS JOIN live ON part = ? AND thing_uid = k.value`
-
-func (qs *queues) loadLive(part int, refs []job.Ref) error {
-	var ask []int64
-	var fresh []*entry
+// add makes an empty queue for each thing that has none yet, and returns the
+// uids of those things.
+func (qs *queues) add(part int, refs []job.Ref) []int64 {
+	uids := make([]int64, 0, len(refs))
 	for _, ref := range refs {
-		o := qs.owner(ref)
-		if qs.entries[o] != nil {
+		if qs.find(ref) != nil {
 			continue
 		}
-		e := &entry{part: part, q: &job.Queue{Thing: job.Thing{Name: ref.Thing, UID: o.uid, Gone: o.uid == 0 || o.uid != qs.names[ref.Thing]}}}
-		qs.entries[o] = e
-		fresh = append(fresh, e)
-		if o.uid != 0 {
-			ask = append(ask, o.uid)
+		registered := qs.names[ref.Thing]
+		owner := job.Thing{Name: ref.Thing, UID: cmp.Or(ref.ThingUID, registered)}
+		owner.Gone = owner.UID == 0 || owner.UID != registered
+		e := &entry{part: part, q: job.NewQueue(owner, nil)}
+		qs.order = append(qs.order, e)
+		if owner.UID != 0 {
+			qs.things[owner.UID] = e
+			uids = append(uids, owner.UID)
+			continue
+		}
+		if qs.nobody == nil {
+			qs.nobody = make(map[string]*entry)
+		}
+		qs.nobody[ref.Thing] = e
+	}
+	return uids
+}
+
+const selectLive = `SELECT ` + executionColumns + ` FROM json_each(?) k CROSS JOIN live ON part = ? AND thing_uid = k.value`
+
+// loadLive puts the live executions of things into their queues. The rows of
+// one thing come one after another.
+func (qs *queues) loadLive(part int, uids []int64) error {
+	if len(uids) == 0 {
+		return nil
+	}
+	xs := make([]job.Execution, 0, len(uids))
+	from := 0
+	put := func() {
+		if from < len(xs) {
+			e := qs.things[xs[from].ThingUID]
+			e.q = job.NewQueue(e.q.Thing, xs[from:len(xs):len(xs)])
+			from = len(xs)
 		}
 	}
-	live := make(map[int64][]job.Execution, len(ask))
-	if len(ask) > 0 {
-		var xs []execution
-		err := qs.c.query(selectLive, func(r row) error {
-			x, err := executionRow(r)
-			xs = append(xs, x)
-			return err
-		}, list(ask), part)
+	err := qs.c.query(selectLive, func(r row) error {
+		x, err := executionRow(r)
 		if err != nil {
 			return err
 		}
-		for i := range xs {
-			err := qs.take(&xs[i])
-			if err != nil {
-				return err
-			}
-			live[xs[i].ThingUID] = append(live[xs[i].ThingUID], xs[i].Execution)
+		err = qs.briefs.complete(&x)
+		if err != nil {
+			return err
 		}
-	}
-	for _, e := range fresh {
-		e.q = job.NewQueue(e.q.Thing, live[e.q.Thing.UID])
-		qs.order = append(qs.order, e)
-	}
-	return nil
+		if from < len(xs) && xs[from].ThingUID != x.ThingUID {
+			put()
+		}
+		xs = append(xs, x.Execution)
+		if x.armed != 0 {
+			qs.things[x.ThingUID].arm(x.Key(), x.armed)
+		}
+		return nil
+	}, list(uids), part)
+	put()
+	return err
 }
 
-// take completes a live execution and remembers its stored deadline.
-func (qs *queues) take(x *execution) error {
-	err := qs.briefs.complete(x)
-	if err != nil {
-		return err
-	}
-	if x.armed == 0 {
-		return nil
-	}
-	e := qs.entries[owner{uid: x.ThingUID}]
+func (e *entry) arm(k job.Key, due int64) {
 	if e.armed == nil {
 		e.armed = make(map[job.Key]int64, 1)
 	}
-	e.armed[x.Key()] = x.armed
-	return nil
+	e.armed[k] = due
 }
 
 // loadHistories loads the histories that refs ask for, job by job.
@@ -267,7 +274,7 @@ func (qs *queues) loadHistories(part int, refs []job.Ref) error {
 		if err != nil {
 			return err
 		}
-		e := qs.entries[qs.owner(ref)]
+		e := qs.find(ref)
 		if !e.wants(ref, j) {
 			continue
 		}
@@ -285,18 +292,15 @@ func (qs *queues) loadHistories(part int, refs []job.Ref) error {
 	return nil
 }
 
-const selectFinished = `SELECT ` + executionColumns + ` FROM json_each(?) k CROSS JOIN finished ON job_uid = ? AND part = ? AND thing_uid = k.value`
+const selectFinished = `SELECT ` + executionColumns + ` FROM json_each(?) k CROSS JOIN finished INDEXED BY finished_job ON job_uid = ? AND part = ? AND thing_uid = k.value`
 
 // loadHistory loads all finished executions of one job on some things, and
 // their heads. All of them, because the newest may be deleted in this very
 // transaction; there is one, unless the thing has been a target repeatedly.
 func (qs *queues) loadHistory(part int, jobUID int64, things []int64) error {
 	for _, uid := range things {
-		e := qs.entries[owner{uid: uid}]
-		if e.history == nil {
-			e.history = make(map[int64]bool, 1)
-		}
-		e.history[jobUID] = true
+		e := qs.things[uid]
+		e.history = append(e.history, jobUID)
 	}
 	ask := list(things)
 	err := qs.c.query(selectFinished, func(r row) error {
@@ -305,14 +309,14 @@ func (qs *queues) loadHistory(part int, jobUID int64, things []int64) error {
 			return err
 		}
 		x.Job = qs.briefs.byUID[jobUID]
-		qs.entries[owner{uid: x.ThingUID}].q.Load(x.Execution)
+		qs.things[x.ThingUID].q.Load(x.Execution)
 		return nil
 	}, ask, jobUID, part)
 	if err != nil {
 		return err
 	}
 	return qs.c.query(`SELECT thing_uid, number, left_at FROM json_each(?) k CROSS JOIN heads ON job_uid = ? AND part = ? AND thing_uid = k.value`, func(r row) error {
-		qs.entries[owner{uid: r.int(0)}].q.LoadHead(jobUID, job.Head{Number: r.int(1), Left: r.int(2)})
+		qs.things[r.int(0)].q.LoadHead(jobUID, job.Head{Number: r.int(1), Left: r.int(2)})
 		return nil
 	}, ask, jobUID, part)
 }

@@ -5,21 +5,17 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"muster/internal/job"
 )
 
-// flush collects what the queues have changed and writes it, each table in the
-// order of its key.
+// flush writes what queues have changed, each table in the order of its key.
 type flush struct {
-	c        *conn
-	nextSeq  func() int64
-	counts   map[int64]job.Counts
-	live     []any // rows to insert
-	finished []any
-	arms     []any
-	dirty    []any
+	c       *conn
+	nextSeq func() int64
+	counts  map[int64]job.Counts
+
+	live, finished, arms, dirty *rowBuffer
 }
 
 var (
@@ -37,7 +33,10 @@ const (
 
 // flush writes what has changed. The queues must not be used any more.
 func (qs *queues) flush(nextSeq func() int64) error {
-	f := &flush{c: qs.c, nextSeq: nextSeq, counts: make(map[int64]job.Counts)}
+	f := &flush{
+		c: qs.c, nextSeq: nextSeq, counts: make(map[int64]job.Counts),
+		live: insertLive.buffer(qs.c), finished: insertFinished.buffer(qs.c), arms: insertArm.buffer(qs.c), dirty: insertDirty.buffer(qs.c),
+	}
 	slices.SortFunc(qs.order, func(a, b *entry) int {
 		return cmp.Or(cmp.Compare(a.part, b.part), cmp.Compare(a.q.Thing.UID, b.q.Thing.UID))
 	})
@@ -47,11 +46,8 @@ func (qs *queues) flush(nextSeq func() int64) error {
 			return err
 		}
 	}
-	for _, b := range []struct {
-		bulk
-		args []any
-	}{{insertLive, f.live}, {insertFinished, f.finished}, {insertArm, f.arms}, {insertDirty, f.dirty}} {
-		err := b.exec(f.c, b.args)
+	for _, b := range []*rowBuffer{f.live, f.finished, f.arms, f.dirty} {
+		err := b.end()
 		if err != nil {
 			return err
 		}
@@ -61,6 +57,9 @@ func (qs *queues) flush(nextSeq func() int64) error {
 
 func (f *flush) entry(e *entry) error {
 	changes := e.q.Changes()
+	if len(changes) == 0 && len(e.q.Heads()) == 0 {
+		return nil
+	}
 	for _, ch := range changes {
 		err := f.change(e, ch)
 		if err != nil {
@@ -68,7 +67,25 @@ func (f *flush) entry(e *entry) error {
 		}
 	}
 	job.Count(f.counts, changes)
+	err := f.heads(e)
+	if err != nil {
+		return err
+	}
+	for _, d := range e.q.Dirty() {
+		seq := f.nextSeq()
+		err = f.dirty.add(e.part, e.q.Thing.UID, d.Namespace, e.q.Thing.Name, seq, seq, d.Told.Encode())
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *flush) heads(e *entry) error {
 	heads := e.q.Heads()
+	if len(heads) == 0 {
+		return nil
+	}
 	for _, uid := range slices.Sorted(maps.Keys(heads)) {
 		h := heads[uid]
 		_, err := f.c.exec(`INSERT INTO heads (job_uid, part, thing_uid, number, left_at) VALUES (?, ?, ?, ?, ?)`+
@@ -77,10 +94,6 @@ func (f *flush) entry(e *entry) error {
 		if err != nil {
 			return err
 		}
-	}
-	for _, d := range e.q.Dirty() {
-		seq := f.nextSeq()
-		f.dirty = append(f.dirty, e.part, e.q.Thing.UID, d.Namespace, e.q.Thing.Name, seq, seq, d.Told.Encode())
 	}
 	return nil
 }
@@ -105,11 +118,11 @@ func (f *flush) change(e *entry, ch job.Change) error {
 	}
 	switch {
 	case is.Status.Pending():
-		f.live, err = executionArgs(f.live, e.part, is, armed)
+		return addExecution(f.live, e.part, is, armed)
 	case is.Status.Terminal():
-		f.finished, err = executionArgs(f.finished, e.part, is, 0)
+		return addExecution(f.finished, e.part, is, 0)
 	}
-	return err
+	return nil
 }
 
 // arm makes the stored deadline of an execution one that is not later than the
@@ -127,7 +140,10 @@ func (f *flush) arm(e *entry, x job.Execution) (int64, error) {
 		}
 	}
 	if due != 0 {
-		f.arms = append(f.arms, e.part, due, x.ThingUID, x.Job.UID, x.Number, x.Thing)
+		err := f.arms.add(e.part, due, x.ThingUID, x.Job.UID, x.Number, x.Thing)
+		if err != nil {
+			return 0, err
+		}
 	}
 	return due, nil
 }
@@ -207,38 +223,4 @@ func (c *conn) count(jobUID int64, d job.Counts) error {
 func (c *conn) markJob(uid, seq int64) error {
 	_, err := c.exec(`INSERT INTO marks (job_uid, seq) VALUES (?, ?) ON CONFLICT (job_uid) DO UPDATE SET seq = excluded.seq`, uid, seq)
 	return err
-}
-
-// bulkRows is how many rows a bulk statement inserts at once.
-const bulkRows = 32
-
-// bulk is a statement that inserts rows, in the form for one and for bulkRows.
-type bulk struct {
-	one, many string
-	width     int
-}
-
-func newBulk(head string, width int, tail string) bulk {
-	tuple := `(?` + strings.Repeat(`, ?`, width-1) + `)`
-	return bulk{
-		one:   head + tuple + tail,
-		many:  head + tuple + strings.Repeat(`, `+tuple, bulkRows-1) + tail,
-		width: width,
-	}
-}
-
-// exec inserts the rows whose values follow one another in args.
-func (b bulk) exec(c *conn, args []any) error {
-	for len(args) > 0 {
-		n, query := b.width, b.one
-		if len(args) >= b.width*bulkRows {
-			n, query = b.width*bulkRows, b.many
-		}
-		_, err := c.exec(query, args[:n]...)
-		if err != nil {
-			return err
-		}
-		args = args[n:]
-	}
-	return nil
 }

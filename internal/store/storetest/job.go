@@ -18,13 +18,13 @@ func testJobs(t *testing.T, open Open) {
 		b.job("second")
 		b.view(func(r store.Reader) error {
 			got, err := r.JobByID("first")
-			must(t, err)
+			check(t, err)
 			same(t, "by id", got, j)
 			got, err = r.JobByUID(j.UID)
-			must(t, err)
+			check(t, err)
 			same(t, "by uid", got, j)
 			document, err := r.Document(j.UID)
-			must(t, err)
+			check(t, err)
 			same(t, "document", document, `{"job":"first"}`)
 			return nil
 		})
@@ -136,7 +136,7 @@ func testJobLists(open Open) func(*testing.T) {
 		b.view(func(r store.Reader) error {
 			for limit, want := range map[int]int{5: 5, 12: 12, 100: 12} {
 				n, err := r.CountJobs(job.Deleting, limit)
-				must(t, err)
+				check(t, err)
 				same(t, "count", n, want)
 			}
 			return nil

@@ -17,7 +17,7 @@ func testWork(t *testing.T, open Open) {
 	at := store.Cursor{Target: 1, GroupUID: 2, ThingUID: 3}
 	seq1, seq2 := b.next(), b.next()
 	b.update(func(tx store.Tx) error {
-		must(t, tx.StartWork(second, store.Sweep, store.Cursor{}, seq2, nil))
+		check(t, tx.StartWork(second, store.Sweep, store.Cursor{}, seq2, nil))
 		return tx.StartWork(first, store.Rollout, at, seq1, nil)
 	})
 	work := func(part, limit int) []store.Work {
@@ -52,7 +52,7 @@ func testWork(t *testing.T, open Open) {
 	b.update(func(tx store.Tx) error {
 		ok, err := tx.SaveWork(w1)
 		same(t, "saved", ok, false)
-		must(t, err)
+		check(t, err)
 		return tx.FinishWork(w1)
 	})
 	same(t, "replaced", work(0, 10), []store.Work{{JobUID: second, Kind: store.Sweep, Seq: seq2}, replaced})
@@ -270,11 +270,18 @@ func (b *bundle) sent() {
 	b.update(func(tx store.Tx) error {
 		for p := range b.s.Parts() {
 			ds, err := tx.Dirty(p, 1000)
-			must(b.T, err)
+			if err != nil {
+				return err
+			}
 			for _, d := range ds {
 				q, err := tx.Queue(job.Ref{Thing: d.Thing, ThingUID: d.ThingUID})
-				must(b.T, err)
-				must(b.T, tx.Sent(d, q.Told(d.Namespace)))
+				if err != nil {
+					return err
+				}
+				err = tx.Sent(d, q.Told(d.Namespace))
+				if err != nil {
+					return err
+				}
 			}
 		}
 		return nil

@@ -19,12 +19,12 @@ func testPaging(t *testing.T, open Open) {
 		var others []thing.Thing
 		put := func(tx store.Tx, name string) thing.Thing {
 			x := b.newThing(name)
-			must(t, tx.InsertThing(x))
+			check(t, tx.InsertThing(x))
 			return x
 		}
 		paged(b, func(tx store.Tx, i int) string { return put(tx, fmt.Sprintf("%03d", i)).Name },
 			func(tx store.Tx, i int) { others = append(others, put(tx, fmt.Sprintf("%03d-%d", rand.IntN(200), i))) },
-			func(tx store.Tx) { must(t, tx.DeleteThing(pick(&others))) },
+			func(tx store.Tx) { check(t, tx.DeleteThing(pick(&others))) },
 			func(r store.Reader, p store.Page[string]) ([]thing.Thing, string, bool, error) {
 				return r.Things(store.ThingFilter{}, p)
 			}, func(x thing.Thing) string { return x.Name })
@@ -37,12 +37,12 @@ func testPaging(t *testing.T, open Open) {
 		put := func(tx store.Tx, name string) thing.Group {
 			uid := b.next()
 			g := thing.Group{UID: uid, Name: name, ID: name, Path: []int64{root.UID, uid}}
-			must(t, tx.InsertGroup(g))
+			check(t, tx.InsertGroup(g))
 			return g
 		}
 		paged(b, func(tx store.Tx, i int) string { return put(tx, fmt.Sprintf("%03d", i)).Name },
 			func(tx store.Tx, i int) { others = append(others, put(tx, fmt.Sprintf("%03d-%d", rand.IntN(200), i))) },
-			func(tx store.Tx) { must(t, tx.DeleteGroup(pick(&others))) },
+			func(tx store.Tx) { check(t, tx.DeleteGroup(pick(&others))) },
 			func(r store.Reader, p store.Page[string]) ([]thing.Group, string, bool, error) {
 				return r.Groups(store.GroupFilter{ParentUID: root.UID, Recursive: true}, p)
 			}, func(g thing.Group) string { return g.Name })
@@ -53,12 +53,12 @@ func testPaging(t *testing.T, open Open) {
 		var others []thing.Member
 		put := func(tx store.Tx, name string) thing.Member {
 			m := thing.Member{UID: b.next(), GroupUID: 7, ThingUID: b.next(), Thing: name}
-			must(t, tx.InsertMember(m))
+			check(t, tx.InsertMember(m))
 			return m
 		}
 		paged(b, func(tx store.Tx, i int) string { return put(tx, fmt.Sprintf("%03d", i)).Thing },
 			func(tx store.Tx, i int) { others = append(others, put(tx, fmt.Sprintf("%03d-%d", rand.IntN(200), i))) },
-			func(tx store.Tx) { must(t, tx.DeleteMember(pick(&others))) },
+			func(tx store.Tx) { check(t, tx.DeleteMember(pick(&others))) },
 			named(func(r store.Reader, p store.Page[string]) ([]thing.Member, bool, error) { return r.MembersByName(7, p) },
 				func(m thing.Member) string { return m.Thing }), func(m thing.Member) string { return m.Thing })
 	})
@@ -68,12 +68,12 @@ func testPaging(t *testing.T, open Open) {
 		var others []job.Job
 		put := func(tx store.Tx, id string) job.Job {
 			j := b.newJob(id, func(j *job.Job) { j.State, j.CreatedAt = job.State(1+rand.IntN(5)), t0+int64(rand.IntN(100)) })
-			must(t, tx.InsertJob(j, "{}"))
+			check(t, tx.InsertJob(j, "{}"))
 			return j
 		}
 		paged(b, func(tx store.Tx, i int) string { return put(tx, fmt.Sprint(i)).ID },
 			func(tx store.Tx, i int) { others = append(others, put(tx, fmt.Sprint("other", i))) },
-			func(tx store.Tx) { must(t, tx.DeleteJob(pick(&others).UID)) },
+			func(tx store.Tx) { check(t, tx.DeleteJob(pick(&others).UID)) },
 			func(r store.Reader, p store.Page[store.JobKey]) ([]job.Job, store.JobKey, bool, error) {
 				return r.Jobs(store.JobFilter{}, p)
 			}, func(j job.Job) string { return j.ID })

@@ -22,9 +22,9 @@ func testQueues(t *testing.T, open Open) {
 		same(t, "brief", b.queue(ref(x, j)).Live()[0].Job, &j.Brief)
 		j.State, j.Forced, j.TimeoutMinutes = job.Stopped, true, 9
 		b.update(func(tx store.Tx) error {
-			must(t, tx.UpdateJob(j))
+			check(t, tx.UpdateJob(j))
 			q, err := tx.Queue(ref(x, j))
-			must(t, err)
+			check(t, err)
 			same(t, "brief in the transaction", q.Job, &j.Brief)
 			return nil
 		})
@@ -60,7 +60,7 @@ func testQueues(t *testing.T, open Open) {
 		n := 0
 		err := b.s.UpdateQueues(t.Context(), refs(j, ts...), func(q *job.Queue) error {
 			_, err := q.Update(job.Update{Status: job.Succeeded}, t0)
-			must(t, err)
+			check(t, err)
 			if n++; n == len(ts) {
 				return errStop
 			}
@@ -84,7 +84,7 @@ func testQueues(t *testing.T, open Open) {
 			panic("in a queue")
 		}), apierr.Internal)
 		kind(t, b.s.Update(t.Context(), func(tx store.Tx) error {
-			must(t, tx.DeleteThing(x))
+			check(t, tx.DeleteThing(x))
 			panic("in a transaction")
 		}), apierr.Internal)
 		same(t, "counts", b.counts(j), job.Counts{job.Queued: 1})

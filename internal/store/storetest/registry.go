@@ -35,7 +35,7 @@ func testThings(t *testing.T, open Open) {
 		old := b.things("t", 1)[0]
 		again := b.newThing(old.Name)
 		b.update(func(tx store.Tx) error {
-			must(t, tx.DeleteThing(old))
+			check(t, tx.DeleteThing(old))
 			return tx.InsertThing(again)
 		})
 		kind(t, b.fails(func(tx store.Tx) error { return tx.UpdateThing(old) }), apierr.NotFound)
@@ -48,7 +48,7 @@ func testThings(t *testing.T, open Open) {
 		want := []string{"-", "0", "A", "B", "_", "a", "a-", "a1", "aB", "ab"}
 		b.update(func(tx store.Tx) error {
 			for i := range want {
-				must(t, tx.InsertThing(b.newThing(want[(i*7)%len(want)])))
+				check(t, tx.InsertThing(b.newThing(want[(i*7)%len(want)])))
 			}
 			return nil
 		})
@@ -78,7 +78,7 @@ func testThingFilters(open Open) func(*testing.T) {
 		}
 		b.update(func(tx store.Tx) error {
 			for _, x := range all {
-				must(t, tx.InsertThing(x))
+				check(t, tx.InsertThing(x))
 			}
 			return nil
 		})
@@ -119,7 +119,7 @@ func testTypes(t *testing.T, open Open) {
 	}
 	plain := thing.Type{UID: b.next(), Name: "Plain", ID: "id2", CreatedAt: t0}
 	b.update(func(tx store.Tx) error {
-		must(t, tx.InsertType(x))
+		check(t, tx.InsertType(x))
 		return tx.InsertType(plain)
 	})
 	taken := x
@@ -141,7 +141,7 @@ func testTypes(t *testing.T, open Open) {
 	b.update(func(tx store.Tx) error { return tx.InsertThing(lamp) })
 	same(t, "used", []bool{used("lamp"), used("Plain"), used("")}, []bool{true, false, false})
 	b.update(func(tx store.Tx) error {
-		must(t, tx.DeleteThing(lamp))
+		check(t, tx.DeleteThing(lamp))
 		return tx.DeleteType(x.UID)
 	})
 	same(t, "used", used("lamp"), false)
@@ -175,7 +175,7 @@ func testGroups(t *testing.T, open Open) {
 				func() (thing.Group, error) { return r.GroupByID(g.ID) },
 			} {
 				got, err := find()
-				must(t, err)
+				check(t, err)
 				same(t, "group", got, g)
 			}
 			_, err := r.GroupByName("h")
@@ -198,7 +198,7 @@ func testGroups(t *testing.T, open Open) {
 		x := b.things("t", 1)[0]
 		m := thing.Member{UID: b.next(), GroupUID: g.UID, ThingUID: x.UID, Thing: x.Name}
 		b.update(func(tx store.Tx) error {
-			must(t, tx.InsertMember(m))
+			check(t, tx.InsertMember(m))
 			return tx.DeleteGroup(g)
 		})
 		again := b.group("g", root)
@@ -206,23 +206,23 @@ func testGroups(t *testing.T, open Open) {
 			_, err := r.GroupByUID(g.UID)
 			kind(t, err, apierr.NotFound)
 			dead, err := r.DeadGroups(10)
-			must(t, err)
+			check(t, err)
 			same(t, "dead", dead, []int64{g.UID})
 			tree, err := r.Subtree(root.UID, 0, 10)
-			must(t, err)
+			check(t, err)
 			same(t, "tree", tree, []int64{root.UID, again.UID})
 			ms, err := r.Members(b.s.PartOf(x.Name), g.UID, 0, 10)
-			must(t, err)
+			check(t, err)
 			same(t, "members", ms, []thing.Member{m})
 			return nil
 		})
 		b.update(func(tx store.Tx) error {
 			path, err := tx.DeadPath(g.UID)
-			must(t, err)
+			check(t, err)
 			same(t, "path", path, g.Path)
 			_, err = tx.DeadPath(again.UID)
 			kind(t, err, apierr.NotFound)
-			must(t, tx.DeleteMember(m))
+			check(t, tx.DeleteMember(m))
 			return tx.ForgetGroup(g.UID)
 		})
 		same(t, "dead", read(b, func(r store.Reader) ([]int64, error) { return r.DeadGroups(10) }), nil)
@@ -270,14 +270,14 @@ func testGroupTree(open Open) func(*testing.T) {
 		b.view(func(r store.Reader) error {
 			for limit, want := range map[int]int{2: 2, 3: 3, 9: 3} {
 				n, err := r.Children(at["a"].UID, limit)
-				must(t, err)
+				check(t, err)
 				same(t, "children", n, want)
 			}
 			tree, err := r.Subtree(at["ab"].UID, 0, 2)
-			must(t, err)
+			check(t, err)
 			same(t, "tree", tree, []int64{at["ab"].UID, at["aba"].UID})
 			tree, err = r.Subtree(at["ab"].UID, at["aba"].UID, 9)
-			must(t, err)
+			check(t, err)
 			same(t, "rest of the tree", tree, []int64{at["abb"].UID, at["ba"].UID})
 			return nil
 		})
@@ -293,12 +293,12 @@ func testMembers(t *testing.T, open Open) {
 	b.update(func(tx store.Tx) error {
 		for i, x := range ts {
 			m := thing.Member{UID: b.next(), GroupUID: g.UID, ThingUID: x.UID, Thing: x.Name}
-			must(t, tx.InsertMember(m))
+			check(t, tx.InsertMember(m))
 			of[x.Name] = append(of[x.Name], m)
 			byPart[b.s.PartOf(x.Name)] = append(byPart[b.s.PartOf(x.Name)], m)
 			if i%3 == 0 {
 				m.UID, m.GroupUID = b.next(), h.UID
-				must(t, tx.InsertMember(m))
+				check(t, tx.InsertMember(m))
 				of[x.Name] = append(of[x.Name], m)
 			}
 		}
@@ -347,7 +347,7 @@ func testChanges(t *testing.T, open Open) {
 			if c.Kind != thing.Deleted {
 				c.GroupPath = []int64{1, int64(i)}
 			}
-			must(t, tx.AddChange(c))
+			check(t, tx.AddChange(c))
 			want[b.s.PartOf(x.Name)] = append(want[b.s.PartOf(x.Name)], c)
 		}
 		return nil
@@ -369,8 +369,8 @@ func testTags(t *testing.T, open Open) {
 		return read(b, func(r store.Reader) ([]store.Tag, error) { return r.Tags(resource) })
 	}
 	b.update(func(tx store.Tx) error {
-		must(t, tx.PutTags("job/1", []store.Tag{{Key: "b", Value: "1"}, {Key: "a", Value: ""}}))
-		must(t, tx.PutTags("job/11", []store.Tag{{Key: "z", Value: "2"}}))
+		check(t, tx.PutTags("job/1", []store.Tag{{Key: "b", Value: "1"}, {Key: "a", Value: ""}}))
+		check(t, tx.PutTags("job/11", []store.Tag{{Key: "z", Value: "2"}}))
 		return tx.PutTags("job/1", []store.Tag{{Key: "b", Value: "3"}, {Key: "c", Value: "4"}})
 	})
 	same(t, "tags", tags("job/1"), []store.Tag{{Key: "a", Value: ""}, {Key: "b", Value: "3"}, {Key: "c", Value: "4"}})
@@ -388,7 +388,7 @@ func testKeys(t *testing.T, open Open) {
 	first := store.AccessKey{ID: "ZZZ", Sealed: []byte{0, 255}, Name: "n", CreatedAt: t0}
 	second := store.AccessKey{ID: "AAA", Sealed: []byte("sealed"), CreatedAt: t0 + 1}
 	b.update(func(tx store.Tx) error {
-		must(t, tx.InsertKey(second))
+		check(t, tx.InsertKey(second))
 		return tx.InsertKey(first)
 	})
 	kind(t, b.fails(func(tx store.Tx) error { return tx.InsertKey(first) }), apierr.AlreadyExists)

@@ -19,10 +19,10 @@ func testTransactions(t *testing.T, open Open) {
 		x, y, j := b.things("t", 1)[0], b.newThing("new"), b.job("j")
 		mine := apierr.New(apierr.LimitExceeded, "mine")
 		err := b.fails(func(tx store.Tx) error {
-			must(t, tx.InsertThing(y))
-			must(t, tx.DeleteThing(x))
-			must(t, tx.Queues(refs(j, x), func(q *job.Queue) error { q.Enqueue(j.UID, t0); return nil }))
-			must(t, tx.MarkJob(j.UID))
+			check(t, tx.InsertThing(y))
+			check(t, tx.DeleteThing(x))
+			check(t, tx.Queues(refs(j, x), func(q *job.Queue) error { q.Enqueue(j.UID, t0); return nil }))
+			check(t, tx.MarkJob(j.UID))
 			return mine
 		})
 		if !errors.Is(err, mine) {
@@ -38,17 +38,17 @@ func testTransactions(t *testing.T, open Open) {
 		b := setup(t, open)
 		x, j := b.newThing("t"), b.newJob("j")
 		b.update(func(tx store.Tx) error {
-			must(t, tx.InsertThing(x))
-			must(t, tx.InsertJob(j, "{}"))
-			must(t, tx.Queues(refs(j, x), func(q *job.Queue) error { q.Enqueue(j.UID, t0); return nil }))
+			check(t, tx.InsertThing(x))
+			check(t, tx.InsertJob(j, "{}"))
+			check(t, tx.Queues(refs(j, x), func(q *job.Queue) error { q.Enqueue(j.UID, t0); return nil }))
 			n, err := tx.Counts(j.UID)
-			must(t, err)
+			check(t, err)
 			same(t, "counts", n, job.Counts{job.Queued: 1})
 			j.State = job.Stopped
-			must(t, tx.UpdateJob(j))
-			must(t, tx.Queues(refs(j, x), func(q *job.Queue) error { q.Settle(t0); return nil }))
+			check(t, tx.UpdateJob(j))
+			check(t, tx.Queues(refs(j, x), func(q *job.Queue) error { q.Settle(t0); return nil }))
 			xs, _, _, err := tx.JobExecutions(j.UID, store.ExecutionFilter{}, store.Page[store.JobExecutionKey]{Limit: 5})
-			must(t, err)
+			check(t, err)
 			same(t, "status", xs[0].Status, job.Canceled)
 			return nil
 		})
@@ -80,7 +80,7 @@ func testTransactions(t *testing.T, open Open) {
 		b.things("a", 3)
 		b.view(func(r store.Reader) error {
 			_, _, _, err := r.Things(store.ThingFilter{}, store.Page[string]{Limit: 1})
-			must(t, err)
+			check(t, err)
 			b.things("b", 3)
 			ts, _, _, err := r.Things(store.ThingFilter{}, store.Page[string]{Limit: 100})
 			same(t, "in the view", len(ts), 3)
@@ -173,7 +173,7 @@ func testParts(t *testing.T, open Open) {
 		last := b.s.Parts() - 1
 		put := func(part int, fence int64, err error) error {
 			return b.s.UpdatePart(t.Context(), part, fence, func(tx store.Tx) error {
-				must(t, tx.PutTags("r", []store.Tag{{Key: "fence", Value: fmt.Sprint(fence)}}))
+				check(t, tx.PutTags("r", []store.Tag{{Key: "fence", Value: fmt.Sprint(fence)}}))
 				return err
 			})
 		}
@@ -227,7 +227,7 @@ func testFloor(t *testing.T, open Open) {
 	} {
 		b.uid += day // steps ahead must not hide a missing case
 		uid := b.next()
-		if err := b.s.Update(t.Context(), func(tx store.Tx) error { must(t, c.store(tx, uid)); return errStop }); !errors.Is(err, errStop) {
+		if err := b.s.Update(t.Context(), func(tx store.Tx) error { check(t, c.store(tx, uid)); return errStop }); !errors.Is(err, errStop) {
 			t.Fatal(err)
 		}
 		b.update(func(tx store.Tx) error { return c.store(tx, uid) })
