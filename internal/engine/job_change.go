@@ -134,8 +134,9 @@ func (e *Engine) AssociateTargets(ctx context.Context, p auth.Principal, id, nam
 	return j, nil
 }
 
-// rollOn starts a rollout from the target at index first in the parts that have
-// finished theirs; where one is under way it comes to the new targets by itself.
+// rollOn starts a rollout from the target at index first. In parts where one is
+// under way it goes on from its cursor and comes to the new targets by itself,
+// yet as work of now: a thing that has left since it began becomes a target anew.
 func (e *Engine) rollOn(tx store.Tx, j job.Job, first int, now int64) error {
 	if first == len(j.Targets) {
 		return nil
@@ -144,14 +145,20 @@ func (e *Engine) rollOn(tx store.Tx, j job.Job, first int, now int64) error {
 	if err != nil {
 		return err
 	}
-	var idle []int
+	cursors := make(map[int]store.Cursor, len(work))
+	for _, w := range work {
+		cursors[w.Part] = w.Cursor
+	}
+	seq := e.uids.Next(now)
 	for part := range e.store.Parts() {
-		if !slices.ContainsFunc(work, func(w store.Work) bool { return w.Part == part }) {
-			idle = append(idle, part)
+		at, busy := cursors[part]
+		if !busy {
+			at = store.Cursor{Target: first}
+		}
+		err := tx.StartWork(j.UID, store.Rollout, at, seq, []int{part})
+		if err != nil {
+			return err
 		}
 	}
-	if len(idle) == 0 {
-		return nil
-	}
-	return tx.StartWork(j.UID, store.Rollout, store.Cursor{Target: first}, e.uids.Next(now), idle)
+	return nil
 }

@@ -84,7 +84,9 @@ func nextMembers(tx store.Tx, w *store.Work, j job.Job, target int64, b *batch) 
 	}
 	for _, m := range members {
 		if !fresh(m.UID) {
-			b.add(m.Thing, m.ThingUID, j.UID, m.UID)
+			// Whichever came later made it a target: its membership, or this group's
+			// becoming one, which may be after it has left another.
+			b.add(m.Thing, m.ThingUID, j.UID, max(m.UID, w.Seq))
 		}
 		w.Cursor.ThingUID = m.ThingUID
 	}

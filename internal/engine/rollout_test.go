@@ -174,6 +174,57 @@ func TestAssociateTargetsRollsOutToTheNewOnes(t *testing.T) {
 	}
 }
 
+func TestAssociatedGroupBringsBackWhoHadLeft(t *testing.T) {
+	t.Parallel()
+	for _, parts := range []int{1, 8} {
+		t.Run(fmt.Sprintf("with %d parts", parts), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, parts)
+			w.group("one", "")
+			w.group("two", "")
+			w.things("a")
+			w.join("one", "a")
+			w.join("two", "a") // long before two is a target
+			w.settle()
+			w.create("j", continuous, targets(toGroup("one")))
+			w.leave("one", "a")
+			w.settle()
+			w.wantStatus("a", "j", "REMOVED v2 #1")
+			_, err := w.AssociateTargets(w.ctx(), operator, "j", "", []job.Target{toGroup("two")}, "")
+			w.must(err)
+			w.settle()
+			w.wantStatus("a", "j", "QUEUED v1 #2")
+		})
+	}
+}
+
+func TestAssociatedGroupBringsBackWhoHadLeftDuringARollout(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.group("two", "")
+	names := w.fleet("one", 1200)
+	w.join("two", names[0])
+	w.settle()
+	w.create("j", continuous, targets(toGroup("one"))) // the first 500 at once
+	w.leave("one", names[0])
+	loops := w.Loops()
+	for i := range loops {
+		if loops[i].Name == "membership" {
+			_, err := loops[i].Once(w.ctx(), w.clock())
+			w.must(err)
+		}
+	}
+	w.wantStatus(names[0], "j", "REMOVED v2 #1")
+	if d := w.describe("j"); !d.Concurrent {
+		t.Fatal("the rollout is over already")
+	}
+	_, err := w.AssociateTargets(w.ctx(), operator, "j", "", []job.Target{toGroup("two")}, "")
+	w.must(err)
+	w.settle()
+	w.wantStatus(names[0], "j", "QUEUED v1 #2")
+	w.wantJob("j", job.Active, map[job.Status]int64{job.Queued: 1200, job.Removed: 1})
+}
+
 func TestJobsAreListedByStateAndNewestFirst(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
