@@ -30,21 +30,23 @@ var (
 
 // broker is one that only writes down what it is given.
 type broker struct {
+	around func(deliver func() error) error // nil: deliver
+
 	mu       sync.Mutex
-	messages []mqttapi.Message           // guarded by mu
-	refuse   func(mqttapi.Message) error // nil: take everything
+	messages []mqttapi.Message // guarded by mu
 }
 
 func (b *broker) Publish(_ context.Context, m mqttapi.Message) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.refuse != nil {
-		if err := b.refuse(m); err != nil {
-			return err
-		}
+	deliver := func() error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.messages = append(b.messages, m)
+		return nil
 	}
-	b.messages = append(b.messages, m)
-	return nil
+	if b.around != nil {
+		return b.around(deliver)
+	}
+	return deliver()
 }
 
 // take returns the messages since the last call.
@@ -68,6 +70,7 @@ type world struct {
 	uids      *job.UIDs
 	conf      engine.Config
 	wrap      func(store.Store) store.Store // what the engine sees of the store
+	around    mqttapi.Broker                // in place of broker; nil: broker
 
 	mu  sync.Mutex
 	now int64 // guarded by mu: milliseconds since the epoch
@@ -95,7 +98,11 @@ func (w *world) open() {
 	s, err := sqlite.Open(w.t.Context(), sqlite.Config{Dir: w.dir})
 	w.must(err)
 	w.store, w.uids = s, new(job.UIDs)
-	p, err := mqttapi.NewPublisher(mqttapi.PublisherConfig{Broker: w.broker, Inspector: w.inspector})
+	to := w.around
+	if to == nil {
+		to = w.broker
+	}
+	p, err := mqttapi.NewPublisher(mqttapi.PublisherConfig{Broker: to, Inspector: w.inspector})
 	w.must(err)
 	w.conf.Store, w.conf.UIDs, w.conf.Publisher = w.wrap(s), w.uids, p
 	w.engine, err = engine.New(w.t.Context(), w.conf)
@@ -184,7 +191,7 @@ func on(things ...string) func(*job.Spec) {
 	}
 }
 
-func namespace(ns string) func(*job.Spec)  { return func(s *job.Spec) { s.Namespace = ns } }
+func namespace(ns string) func(*job.Spec)   { return func(s *job.Spec) { s.Namespace = ns } }
 func timeout(minutes int64) func(*job.Spec) { return func(s *job.Spec) { s.TimeoutMinutes = minutes } }
 
 // publish sends a request of a connected device and returns the reply, which
