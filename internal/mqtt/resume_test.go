@@ -37,6 +37,7 @@ func TestResumedSessionGetsWhatItMissedInOrder(t *testing.T) {
 			pub.publish(codec.QoS1, "a/b", fmt.Sprint(i))
 			pub.publish(codec.QoS0, "a/b", "lost")
 		}
+		pub.quiet() // all of it has been routed
 		p, present = e.persistent(v, "c")
 		if !present {
 			t.Fatal("the session is gone")
