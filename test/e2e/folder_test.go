@@ -143,12 +143,12 @@ func TestReadOnlyFolder(t *testing.T) {
 	parent, err := os.MkdirTemp("", "muster-folder-") //nolint:usetesting // t.TempDir lets nobody else in
 	check(t, "make folder", err)
 	t.Cleanup(func() {
-		_ = os.Chmod(filepath.Join(parent, "used"), 0o700) //nolint:gosec // so that it can be removed
+		_ = os.Chmod(filepath.Join(parent, "used"), 0o700)
 		if err := os.RemoveAll(parent); err != nil {
 			t.Error(err)
 		}
 	})
-	check(t, "open folder", os.Chmod(parent, 0o755)) //nolint:gosec // as above
+	check(t, "open folder", os.Chmod(parent, 0o755))
 	mode := func(path string, mode os.FileMode) {
 		t.Helper()
 		check(t, "chmod", os.Chmod(path, mode))

@@ -48,7 +48,7 @@ var versioned = porcupine.Model{
 	Partition: func(all []porcupine.Operation) [][]porcupine.Operation {
 		things := make(map[string][]porcupine.Operation)
 		for _, op := range all {
-			in, _ := op.Input.(question) //nolint:errcheck // no other type is ever added
+			in, _ := op.Input.(question)
 			things[in.thing] = append(things[in.thing], op)
 		}
 		var parts [][]porcupine.Operation
@@ -59,9 +59,9 @@ var versioned = porcupine.Model{
 	},
 	Init: func() any { return state{version: 2} }, // just started
 	Step: func(now, input, output any) (bool, any) {
-		s, _ := now.(state)       //nolint:errcheck // no other type is ever added
-		in, _ := input.(question) //nolint:errcheck // as above
-		out, _ := output.(answer) //nolint:errcheck // as above
+		s, _ := now.(state)
+		in, _ := input.(question)
+		out, _ := output.(answer)
 		return step(s, in, out)
 	},
 	DescribeOperation: func(in, out any) string { return fmt.Sprintf("%+v: %+v", in, out) },
@@ -90,8 +90,8 @@ func possible(all []porcupine.Operation) []porcupine.Operation {
 	}
 	used := make(map[version]bool)
 	ask := func(op porcupine.Operation) (question, answer) {
-		in, _ := op.Input.(question) //nolint:errcheck // no other type is ever added
-		out, _ := op.Output.(answer) //nolint:errcheck // as above
+		in, _ := op.Input.(question)
+		out, _ := op.Output.(answer)
 		return in, out
 	}
 	for _, op := range all {

@@ -38,7 +38,7 @@ func TestVersionChecksAreLinearizable(t *testing.T) {
 	var wg sync.WaitGroup
 	for id := range clients {
 		wg.Go(func() {
-			p := player{id: id, client: c, history: h, rand: rand.New(rand.NewPCG(seed, uint64(id)))} //nolint:gosec // repeatable on purpose
+			p := player{id: id, client: c, history: h, rand: rand.New(rand.NewPCG(seed, uint64(id)))}
 			believed := make(map[string]int64)
 			for n := range calls {
 				thing := things[p.rand.IntN(executions)]
@@ -80,8 +80,8 @@ func (h *history) add(client int, in question, call int64, out answer) {
 
 func (h *history) tally() (updated, refused, unknowns int) {
 	for _, op := range h.operations {
-		in, _ := op.Input.(question) //nolint:errcheck // no other type is ever added
-		out, _ := op.Output.(answer) //nolint:errcheck // as above
+		in, _ := op.Input.(question)
+		out, _ := op.Output.(answer)
 		switch {
 		case out.kind == unknown:
 			unknowns++

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -63,18 +64,15 @@ func TestPagesOfExecutions(t *testing.T) {
 	for i, name := range names {
 		arns[i] = thingARN(name)
 	}
-	finished := make(chan int)
-	stop := make(chan struct{})
-	go func() { finished <- disturb(t, c, names, stop) }()
+	stop := disturb(t, c, names)
 	got := make(seen)
-	p := iot.NewListJobExecutionsForJobPaginator(s.iot, &iot.ListJobExecutionsForJobInput{JobId: aws.String("roll")})
+	p := iot.NewListJobExecutionsForJobPaginator(s.iot, &iot.ListJobExecutionsForJobInput{JobId: aws.String("roll"), MaxResults: aws.Int32(100)})
 	walk(t, got, p.HasMorePages, func(ctx context.Context) (*iot.ListJobExecutionsForJobOutput, error) { return p.NextPage(ctx) },
 		func(o *iot.ListJobExecutionsForJobOutput) []types.JobExecutionSummaryForJob {
 			return o.ExecutionSummaries
 		},
 		func(x types.JobExecutionSummaryForJob) string { return *x.ThingArn })
-	close(stop)
-	n := <-finished
+	n := stop()
 	got.once(t, arns)
 	t.Logf("%d executions have finished while they were listed", n)
 
@@ -100,26 +98,31 @@ func TestPagesOfExecutions(t *testing.T) {
 	things.once(t, names)
 }
 
-// disturb finishes executions, from both ends of the list, until stop is closed,
-// and returns how many.
-func disturb(t *testing.T, c *client.Client, names []string, stop <-chan struct{}) int {
-	for i := range names {
-		select {
-		case <-stop:
-			return i
-		default:
-		}
-		name := names[i/2]
-		if i%2 == 1 {
-			name = names[len(names)-1-i/2]
-		}
-		_, err := c.UpdateJobExecution(t.Context(), &wire.UpdateJobExecutionRequest{ThingName: name, JobID: "roll", Status: "SUCCEEDED"})
-		if err != nil {
-			t.Errorf("update: %v", err)
-			return i
-		}
+// disturb begins to finish executions all over the list, and returns what ends
+// it and tells how many it were.
+func disturb(t *testing.T, c *client.Client, names []string) (stop func() int) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var n atomic.Int64
+	var wg sync.WaitGroup
+	const devices = 4
+	for first := range devices {
+		wg.Go(func() {
+			for i := first; i < len(names) && ctx.Err() == nil; i += devices {
+				name := names[i*7919%len(names)] // a prime: each once
+				_, err := c.UpdateJobExecution(t.Context(), &wire.UpdateJobExecutionRequest{ThingName: name, JobID: "roll", Status: "SUCCEEDED"})
+				if err != nil {
+					t.Errorf("update: %v", err)
+					return
+				}
+				n.Add(1)
+			}
+		})
 	}
-	return len(names)
+	return func() int {
+		cancel()
+		wg.Wait()
+		return int(n.Load())
+	}
 }
 
 // TestPagesOfJobs lists 1,000 jobs, and the 1,000 executions of one thing, while
