@@ -33,7 +33,7 @@ func start(cmd *exec.Cmd) (*child, error) {
 // environ returns the environment of a child: what it needs to run, and nothing
 // that could make it another server than the one meant.
 func environ(extra []string) []string {
-	var env []string
+	env := []string{"MUSTER_MQTT_LISTEN=127.0.0.1:0"} // the usual port is somebody else's
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "GORACE", "GOCOVERDIR"} {
 		if value, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+value)
