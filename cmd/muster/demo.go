@@ -80,7 +80,7 @@ func newDemoServer(ctx context.Context, folder string) (_ *server, closeLog func
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg.Listen = l.Addr().String()
+	cfg.Listen, cfg.MQTTListen = l.Addr().String(), "127.0.0.1:0"
 	cfg.Endpoint = cfg.Listen
 	log, err := os.Create(filepath.Join(folder, logName))
 	if err != nil {
@@ -96,10 +96,10 @@ func newDemoServer(ctx context.Context, folder string) (_ *server, closeLog func
 // demoListener takes the usual port, or any if that is taken: the demo is to run
 // beside whatever there is.
 func demoListener(ctx context.Context, usual string) (net.Listener, error) {
-	if l, err := listen(ctx, usual); err == nil {
+	if l, err := listen(ctx, "--listen", usual); err == nil {
 		return l, nil
 	}
-	return listen(ctx, "127.0.0.1:0")
+	return listen(ctx, "--listen", "127.0.0.1:0")
 }
 
 // around runs the server while use runs, and stops it when that returns.

@@ -21,6 +21,9 @@ import (
 // runs on it. It is there while the server is.
 const endpointName = "endpoint"
 
+// deviceEndpointName is the same with the URLs of the MQTT listeners, one a line.
+const deviceEndpointName = "device-endpoints"
+
 // folder is an open data folder: nobody else has it open.
 type folder struct {
 	path   string

@@ -14,8 +14,9 @@ import (
 )
 
 // withOps returns a handler that serves those who run the server beside the API:
-// /healthz, /readyz and, if metrics is not nil, /metrics.
-func withOps(api http.Handler, s store.Store, stopping *atomic.Bool, metrics *prometheus.Registry) http.Handler {
+// /healthz, /readyz and, if metrics is not nil, /metrics; and for devices /mqtt,
+// which looks at the signature itself when the client has said who it is.
+func withOps(api http.Handler, s store.Store, stopping *atomic.Bool, metrics *prometheus.Registry, webSocket http.Handler) http.Handler {
 	ready := func(ctx context.Context) error {
 		if stopping.Load() {
 			return apierr.New(apierr.Unavailable, "The server is stopping.")
@@ -25,6 +26,7 @@ func withOps(api http.Handler, s store.Store, stopping *atomic.Bool, metrics *pr
 	open := map[string]http.Handler{
 		"/healthz": httpapi.Health(nil),
 		"/readyz":  httpapi.Health(ready),
+		"/mqtt":    webSocket,
 	}
 	if metrics != nil {
 		open["/metrics"] = promhttp.HandlerFor(metrics, promhttp.HandlerOpts{Registry: metrics})

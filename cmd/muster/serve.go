@@ -38,7 +38,7 @@ func (c *serveCmd) Run(ctx context.Context, sys system) error {
 	if c.PrintConfig {
 		return loaded.Print(sys.stdout)
 	}
-	l, err := listen(ctx, loaded.Listen)
+	l, err := listen(ctx, "--listen", loaded.Listen)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,11 @@ func (s *server) greet(w io.Writer) {
 		note = " (not there; muster keys create makes another key while no server runs)"
 	}
 	fmt.Fprintf(w, "Muster %s is ready.\n\n", version)
-	fmt.Fprintf(w, "  endpoint     %s\n  data         %s\n  credentials  %s%s\n\n", s.url(), absolute(s.cfg.Data), credentials, note)
+	fmt.Fprintf(w, "  endpoint     %s\n", s.url())
+	for _, url := range s.devices.urls() {
+		fmt.Fprintf(w, "  devices      %s\n", url)
+	}
+	fmt.Fprintf(w, "  data         %s\n  credentials  %s%s\n\n", absolute(s.cfg.Data), credentials, note)
 	fmt.Fprintf(w, "AWS clients, here with the AWS CLI:\n\n%s\n  aws --profile muster iot list-jobs\n\n",
 		exports(credentials, s.url(), s.cfg.Region))
 	fmt.Fprintf(w, "Muster's own commands, in another terminal:\n\n  muster jobs list%s\n\n", dataFlag(s.cfg.Data))

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +39,7 @@ type server struct {
 	listener net.Listener
 	http     *http.Server
 	engine   *engine.Engine
+	devices  *devices
 	loops    []engine.Loop // beside the engine's own
 	newKey   bool          // the first access key was made by this start
 	stopping atomic.Bool
@@ -61,7 +63,7 @@ func (s *server) url() string {
 func (s *server) run(ctx context.Context, ready func()) error {
 	work, stopLoops := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopLoops()
-	failed := make(chan error, 2)
+	failed := make(chan error, 4)
 	looped := make(chan struct{})
 	go func() {
 		defer close(looped)
@@ -75,8 +77,13 @@ func (s *server) run(ctx context.Context, ready func()) error {
 		}
 	}()
 
-	endpoint := filepath.Join(s.cfg.Data, endpointName)
-	err := writeFile(endpoint, []byte(s.url()+"\n"))
+	s.devices.serve(work, failed)
+
+	endpoint, deviceEndpoint := filepath.Join(s.cfg.Data, endpointName), filepath.Join(s.cfg.Data, deviceEndpointName)
+	err := writeFile(deviceEndpoint, []byte(strings.Join(append(s.devices.urls(), ""), "\n")))
+	if err == nil { // last: whoever waits for the server waits for this one
+		err = writeFile(endpoint, []byte(s.url()+"\n"))
+	}
 	if err == nil {
 		s.log.Info("serving", "url", s.url(), "data", s.cfg.Data, "version", version)
 		ready()
@@ -86,7 +93,7 @@ func (s *server) run(ctx context.Context, ready func()) error {
 		}
 	}
 	s.log.Info("stopping")
-	err = errors.Join(err, removeFile(endpoint))
+	err = errors.Join(err, removeFile(endpoint), removeFile(deviceEndpoint))
 	return errors.Join(err, s.stop(stopLoops, looped))
 }
 
@@ -97,6 +104,9 @@ func (s *server) stop(stopLoops func(), looped <-chan struct{}) error {
 	if err != nil { // those who are still there have had their time
 		s.log.Warn("stop", "err", err)
 		_ = s.http.Close() // nothing can follow from the error
+	}
+	if err = within("devices", s.cfg.ShutdownGrace, s.devices.close); err != nil {
+		s.log.Warn("stop", "err", err)
 	}
 	stopLoops()
 	err = within("background loops", loopsGrace, func(ctx context.Context) error {

@@ -15,6 +15,7 @@ import (
 	"muster/internal/engine"
 	"muster/internal/httpapi"
 	"muster/internal/job"
+	"muster/internal/mqttapi"
 	"muster/internal/registry"
 	"muster/internal/store/sqlite"
 )
@@ -31,8 +32,12 @@ func newServer(ctx context.Context, c config.Config, l net.Listener, log *slog.L
 		return nil, errors.Join(err, l.Close())
 	}
 	s := &server{cfg: c, folder: f, listener: l, log: log}
-	if err := s.build(ctx, metrics); err != nil {
+	s.devices, err = openDevices(ctx, c)
+	if err != nil {
 		return nil, errors.Join(err, l.Close(), f.Close())
+	}
+	if err := s.build(ctx, metrics); err != nil {
+		return nil, errors.Join(err, l.Close(), s.devices.closeListeners(), f.Close())
 	}
 	return s, nil
 }
@@ -40,9 +45,15 @@ func newServer(ctx context.Context, c config.Config, l net.Listener, log *slog.L
 // build makes what answers requests, from the open folder and listener.
 func (s *server) build(ctx context.Context, metrics *prometheus.Registry) error {
 	uids := new(job.UIDs)
-	var err error
+	publisher, err := mqttapi.NewPublisher(mqttapi.PublisherConfig{
+		Broker: s.devices, Inspector: s.devices.inspector, Log: s.log, Metrics: metrics,
+	})
+	if err != nil {
+		return err
+	}
 	s.engine, err = engine.New(ctx, engine.Config{
 		Store: s.folder.store, UIDs: uids, Account: s.cfg.Account, StrictTerminal: s.cfg.StrictTerminal, Log: s.log,
+		Publisher: publisher,
 	})
 	if err != nil {
 		return err
@@ -58,7 +69,17 @@ func (s *server) build(ctx context.Context, metrics *prometheus.Registry) error 
 	if s.newKey, err = ensureKey(ctx, r, s.cfg.Data); err != nil {
 		return err
 	}
-	api, err := s.api(r, metrics)
+	s.devices.verifier, err = s.verifierOf(r)
+	if err != nil {
+		return err
+	}
+	err = s.devices.build(ctx, s, s.engine, metrics)
+	if err != nil {
+		return err
+	}
+	api, err := httpapi.New(httpapi.Config{
+		Engine: s.engine, Registry: r, Auth: s.devices.verifier, Metrics: metrics, BodyLimit: s.cfg.BodyLimit, Log: s.log,
+	})
 	if err != nil {
 		return err
 	}
@@ -66,7 +87,7 @@ func (s *server) build(ctx context.Context, metrics *prometheus.Registry) error 
 		metrics = nil
 	}
 	s.http = &http.Server{
-		Handler:           withOps(api, s.folder.store, &s.stopping, metrics),
+		Handler:           withOps(api, s.folder.store, &s.stopping, metrics, s.devices.webSocket()),
 		ReadHeaderTimeout: s.cfg.ReadHeaderTimeout,
 		ReadTimeout:       max(readTimeout, s.cfg.ReadHeaderTimeout),
 		WriteTimeout:      writeTimeout,
@@ -77,17 +98,11 @@ func (s *server) build(ctx context.Context, metrics *prometheus.Registry) error 
 	return nil
 }
 
-// api returns the handler of the public API.
-func (s *server) api(r *registry.Registry, metrics *prometheus.Registry) (http.Handler, error) {
-	verifier, err := sigv4.NewVerifier(sigv4.Config{
+// verifierOf returns what checks the signatures of requests.
+func (s *server) verifierOf(r *registry.Registry) (*sigv4.Verifier, error) {
+	return sigv4.NewVerifier(sigv4.Config{
 		Secret: r.Secret, Region: s.cfg.Region, AnyRegion: s.cfg.AnyRegion, Account: s.cfg.Account,
 		UnsignedPayload: isLoopback(s.listener.Addr()), Skew: s.cfg.SkewWindow,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return httpapi.New(httpapi.Config{
-		Engine: s.engine, Registry: r, Auth: verifier, Metrics: metrics, BodyLimit: s.cfg.BodyLimit, Log: s.log,
 	})
 }
 

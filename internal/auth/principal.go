@@ -9,6 +9,11 @@ type Kind uint8
 const (
 	// AccessKey is a caller that signed with the secret of an access key.
 	AccessKey Kind = iota + 1
+	// Certificate is a device that proved to have the key of a certificate.
+	Certificate
+	// Local is a client on this machine that came over a listener that only
+	// this machine can reach, and showed no credentials.
+	Local
 )
 
 // String returns the kind in lower-case words, for logs.
@@ -16,6 +21,10 @@ func (k Kind) String() string {
 	switch k {
 	case AccessKey:
 		return "access key"
+	case Certificate:
+		return "certificate"
+	case Local:
+		return "local client"
 	default:
 		return fmt.Sprintf("kind %d", uint8(k))
 	}
@@ -26,7 +35,8 @@ func (k Kind) String() string {
 type Principal struct {
 	// Kind says what ID names.
 	Kind Kind
-	// ID is the access key id.
+	// ID is the access key id, the certificate's SHA-256 in lower-case hex, or
+	// the client id of a local client.
 	ID string
 	// Account is the 12-digit account of the caller and of the ARNs it is told.
 	Account string
@@ -43,5 +53,11 @@ type Principal struct {
 // Access keys are shown as users whose name is the key id: Muster has no users
 // apart from their keys.
 func (p Principal) ARN() string {
+	switch p.Kind {
+	case Certificate:
+		return "arn:aws:iot:" + p.Region + ":" + p.Account + ":cert/" + p.ID
+	case Local:
+		return "arn:aws:iot:" + p.Region + ":" + p.Account + ":client/" + p.ID
+	}
 	return "arn:aws:iam::" + p.Account + ":user/" + p.ID
 }

@@ -21,6 +21,16 @@ type Config struct {
 	Listen string
 	// InsecureListen allows plain HTTP on an address that others can reach.
 	InsecureListen bool
+	// MQTTListen is the address of plain MQTT, host:port, on loopback only; "off"
+	// is none. Unless set it is port 1883 of this machine, or any free port if
+	// Listen takes one.
+	MQTTListen string
+	// MQTTSListen is the address of MQTT over TLS; empty is none. It needs the three files.
+	MQTTSListen string
+	// TLSCertFile and TLSKeyFile are the server's certificate and key, in PEM.
+	TLSCertFile, TLSKeyFile string
+	// DeviceCAFile is the PEM file with the CAs that device certificates must be signed by.
+	DeviceCAFile string
 	// Account is the 12-digit account id in every ARN.
 	Account string
 	// Region is the region in every ARN, and of the requests that are served.
@@ -82,6 +92,10 @@ func (c *Config) derive(follows func(name, from string)) {
 	if c.MasterKeyFile == "" {
 		c.MasterKeyFile = filepath.Join(c.Data, "master.key")
 		follows("masterKeyFile", "data")
+	}
+	if c.MQTTListen == "" {
+		c.MQTTListen = mqttAt(c.Listen)
+		follows("mqttListen", "listen")
 	}
 	if c.Endpoint == "" {
 		c.Endpoint = endpointAt(c.Listen)

@@ -41,11 +41,14 @@ func (k key) flag() string {
 	return words(k.name, '-')
 }
 
-// words splits a camel-case name into lower-case words.
+// words splits a camel-case name into lower-case words: deviceCAFile is device, ca, file.
 func words(name string, sep rune) string {
 	var b strings.Builder
-	for _, r := range name {
-		if unicode.IsUpper(r) {
+	letters := []rune(name)
+	for i, r := range letters {
+		begins := i > 0 && unicode.IsUpper(r) &&
+			(!unicode.IsUpper(letters[i-1]) || i+1 < len(letters) && unicode.IsLower(letters[i+1]))
+		if begins {
 			b.WriteRune(sep)
 		}
 		b.WriteRune(unicode.ToLower(r))

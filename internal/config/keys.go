@@ -24,6 +24,16 @@ func keys() []key {
 			func(c *Config) *bool { return &c.InsecureListen }),
 		textKey("endpoint", "host or host:port that DescribeEndpoint answers; empty: derived from listen",
 			func(c *Config) *string { return &c.Endpoint }, emptyOrHost()),
+		textKey("mqttListen", "address of plain MQTT, loopback only, or off; empty: 127.0.0.1:1883, any free port if listen takes one",
+			func(c *Config) *string { return &c.MQTTListen }, emptyOr(offOr(hostPort))),
+		textKey("mqttsListen", "address of MQTT over TLS, host:port; empty: none",
+			func(c *Config) *string { return &c.MQTTSListen }, emptyOr(hostPort)),
+		textKey("tlsCertFile", "PEM file with the server's certificate and its chain, for MQTT over TLS",
+			func(c *Config) *string { return &c.TLSCertFile }, anything),
+		textKey("tlsKeyFile", "PEM file with the key of the server's certificate",
+			func(c *Config) *string { return &c.TLSKeyFile }, anything),
+		textKey("deviceCAFile", "PEM file with the CAs that device certificates must be signed by",
+			func(c *Config) *string { return &c.DeviceCAFile }, anything),
 		textKey("account", "account id in every ARN",
 			func(c *Config) *string { return &c.Account }, matches(`[0-9]{12}`, "12 digits")),
 		textKey("region", "region in every ARN, and the one that requests must be signed for",
@@ -60,6 +70,27 @@ func keys() []key {
 }
 
 func anything(string) error { return nil }
+
+func emptyOr(check func(string) error) func(string) error {
+	return func(s string) error {
+		if s == "" {
+			return nil
+		}
+		return check(s)
+	}
+}
+
+// Off is the address of a listener that is not wanted.
+const Off = "off"
+
+func offOr(check func(string) error) func(string) error {
+	return func(s string) error {
+		if s == Off {
+			return nil
+		}
+		return check(s)
+	}
+}
 
 func notEmpty(s string) error {
 	if s == "" {

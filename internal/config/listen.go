@@ -25,6 +25,15 @@ func endpointAt(listen string) string {
 	return host
 }
 
+// mqttAt returns the address of plain MQTT beside an HTTP listener.
+func mqttAt(listen string) string {
+	_, port, err := net.SplitHostPort(listen)
+	if err == nil && port == "0" {
+		return "127.0.0.1:0"
+	}
+	return "127.0.0.1:1883"
+}
+
 // isLoopback reports whether only this machine can reach listen. Names other
 // than localhost are not looked up: what they mean can change.
 func isLoopback(listen string) bool {

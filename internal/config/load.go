@@ -34,7 +34,7 @@ func Load(in Input) (*Loaded, error) {
 	}
 	l := loader{table: keys(), config: Default(), sources: make(map[string]string), bad: make(map[string]bool)}
 	// What is derived from other settings is derived again when those are known.
-	l.config.Endpoint, l.config.MasterKeyFile = "", ""
+	l.config.Endpoint, l.config.MasterKeyFile, l.config.MQTTListen = "", "", ""
 
 	if file := cmp.Or(in.File, getenv("MUSTER_CONFIG")); file != "" {
 		l.file(file)
@@ -83,6 +83,7 @@ func (l *loader) fault(name, value, limit string) {
 // each alone is right.
 func (l *loader) checkTogether() {
 	c := l.config
+	l.checkMQTT()
 	if l.bad["listen"] || l.bad["insecureListen"] || l.bad["dev"] || isLoopback(c.Listen) {
 		return
 	}
@@ -93,6 +94,23 @@ func (l *loader) checkTogether() {
 		l.fault("listen", c.Listen, "must be a loopback address such as 127.0.0.1:8080, because Muster serves plain HTTP: "+
 			"others could read job documents and session tokens on the way. Put a proxy with TLS in front, "+
 			"or set insecureListen = true if the network is yours")
+	}
+}
+
+// checkMQTT judges the settings of the MQTT listeners.
+func (l *loader) checkMQTT() {
+	c := l.config
+	if !l.bad["mqttListen"] && c.MQTTListen != Off && !isLoopback(c.MQTTListen) {
+		l.fault("mqttListen", c.MQTTListen, "must be a loopback address such as 127.0.0.1:1883, or off: "+
+			"devices elsewhere connect over TLS, see mqttsListen")
+	}
+	if l.bad["mqttsListen"] || c.MQTTSListen == "" {
+		return
+	}
+	for name, file := range map[string]string{"tlsCertFile": c.TLSCertFile, "tlsKeyFile": c.TLSKeyFile, "deviceCAFile": c.DeviceCAFile} {
+		if file == "" {
+			l.fault(name, file, "must be set for mqttsListen")
+		}
 	}
 }
 

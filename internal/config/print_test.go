@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -80,13 +81,22 @@ func TestPrintedConfigurationsLoadAsTheyWere(t *testing.T) {
 	}
 }
 
+// keyOf returns the key of a field: MQTTListen is mqttListen, Data is data.
+func keyOf(field string) string {
+	n := strings.IndexFunc(field, unicode.IsLower)
+	if n > 1 {
+		n-- // the last capital begins the next word
+	}
+	return strings.ToLower(field[:n]) + field[n:]
+}
+
 func TestEveryFieldIsASetting(t *testing.T) {
 	t.Parallel()
 	_, text := printed(t, config.Input{})
 	fields := reflect.TypeFor[config.Config]()
 	for i := range fields.NumField() {
 		name := fields.Field(i).Name
-		key := strings.ToLower(name[:1]) + name[1:]
+		key := keyOf(name)
 		if !strings.Contains("\n"+text, "\n"+key+" = ") {
 			t.Errorf("field %s has no row %s in the table", name, key)
 		}

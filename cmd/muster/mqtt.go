@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"muster/internal/auth"
+	"muster/internal/config"
+	"muster/internal/engine"
+	"muster/internal/mqtt"
+	"muster/internal/mqtt/stored"
+	"muster/internal/mqttapi"
+)
+
+// Names of the listeners, in metrics and for the Connect hook.
+const (
+	plainMQTT = "mqtt"
+	tlsMQTT   = "mqtts"
+	webMQTT   = "wss"
+)
+
+// devices is what connects devices to the engine: the MQTT endpoint, the jobs
+// API on it, and the listeners.
+type devices struct {
+	cfg       config.Config
+	verifier  auth.Authenticator // of requests that open a WebSocket
+	cas       *x509.CertPool     // of device certificates; nil without a TLS listener
+	api       *mqttapi.API
+	inspector *mqttapi.Inspector
+	sessions  *stored.Sessions
+	server    *mqtt.Server
+	plain     net.Listener // nil if off
+	secure    net.Listener // nil if off
+	tls       *tls.Config
+}
+
+// openDevices opens the listeners that the configuration names. The rest is
+// built when there is an engine.
+func openDevices(ctx context.Context, c config.Config) (*devices, error) {
+	d := &devices{cfg: c, inspector: mqttapi.NewInspector(mqttapi.InspectorConfig{})}
+	var err error
+	if c.MQTTListen != config.Off {
+		d.plain, err = listen(ctx, "--mqtt-listen", c.MQTTListen)
+		if err != nil {
+			return nil, fmt.Errorf("mqtt: %w", err)
+		}
+	}
+	if c.MQTTSListen == "" {
+		return d, nil
+	}
+	d.tls, d.cas, err = deviceTLS(c)
+	if err == nil {
+		d.secure, err = listen(ctx, "--mqtts-listen", c.MQTTSListen)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("mqtt over tls: %w", err), d.closeListeners())
+	}
+	return d, nil
+}
+
+func deviceTLS(c config.Config) (*tls.Config, *x509.CertPool, error) {
+	cert, err := tls.LoadX509KeyPair(c.TLSCertFile, c.TLSKeyFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	pem, err := os.ReadFile(c.DeviceCAFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	cas := x509.NewCertPool()
+	if !cas.AppendCertsFromPEM(pem) {
+		return nil, nil, fmt.Errorf("%s holds no certificate", c.DeviceCAFile)
+	}
+	return mqtt.DeviceTLS(&tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, true), cas, nil
+}
+
+// Publish hands a message of the engine to the endpoint. It implements
+// mqttapi.Broker before there is an endpoint: the engine's loops, which publish,
+// run later.
+func (d *devices) Publish(ctx context.Context, m mqttapi.Message) error {
+	return d.server.Publish(ctx, mqtt.Message{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS})
+}
+
+// build makes the endpoint.
+func (d *devices) build(ctx context.Context, s *server, e *engine.Engine, metrics prometheus.Registerer) error {
+	var err error
+	d.api, err = mqttapi.New(mqttapi.Config{Engine: e, Inspector: d.inspector, Log: s.log, Metrics: metrics})
+	if err != nil {
+		return err
+	}
+	d.sessions = stored.New(s.folder.store, s.log)
+	d.server, err = mqtt.New(ctx, mqtt.Config{
+		Sessions: d.sessions, Log: s.log, Metrics: metrics,
+		Hooks: mqtt.Hooks{Connect: d.connect, Reserved: reserved, Handle: d.handle},
+	})
+	return err
+}
+
+// connect says who a client is: one with a certificate of a known CA, one whose
+// WebSocket was opened by a signed request, or one on this machine.
+func (d *devices) connect(_ context.Context, r *mqtt.ConnectRequest) (auth.Principal, error) {
+	p := auth.Principal{Account: d.cfg.Account, Region: d.cfg.Region, Service: "iotdevicegateway"}
+	switch {
+	case r.HTTP != nil:
+		signed, err := d.verifier.Authenticate(r.HTTP, nil)
+		if err != nil {
+			return auth.Principal{}, mqtt.BadCredentials
+		}
+		return signed, nil
+	case r.Certificate != nil:
+		_, err := r.Certificate.Verify(x509.VerifyOptions{Roots: d.cas, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+		if err != nil {
+			return auth.Principal{}, mqtt.BadCredentials
+		}
+		p.Kind, p.ID = auth.Certificate, r.Fingerprint
+		return p, nil
+	case r.Listener == plainMQTT && isLoopback(r.Remote):
+		p.Kind, p.ID = auth.Local, r.ClientID
+		return p, nil
+	}
+	return auth.Principal{}, mqtt.BadCredentials
+}
+
+// reserved says which filters of reserved topics clients may subscribe to.
+func reserved(filter string) bool {
+	return mqttapi.CanSubscribe(filter) || strings.HasPrefix(filter, "$aws/events/")
+}
+
+// handle serves what is published to reserved topics.
+func (d *devices) handle(ctx context.Context, r *mqtt.Request) (mqtt.Response, error) {
+	if !mqttapi.CanPublish(r.Topic) {
+		return mqtt.Response{}, nil
+	}
+	reply, handled, err := d.api.Handle(ctx, mqttapi.Request{
+		Principal: r.Principal, ClientID: r.ID, Topic: r.Topic, Payload: r.Payload, QoS: r.QoS,
+	})
+	if err != nil || !handled {
+		return mqtt.Response{}, err
+	}
+	return mqtt.Response{Handled: true, Replies: []mqtt.Reply{{Topic: reply.Topic, Payload: reply.Payload}}, After: reply.After}, nil
+}
+
+// webSocket returns the handler of /mqtt.
+func (d *devices) webSocket() http.Handler { return d.server.WebSocket(webMQTT) }
+
+// serve accepts devices until the server is closed, and reports listeners that fail.
+func (d *devices) serve(ctx context.Context, failed chan<- error) {
+	for name, l := range map[string]net.Listener{plainMQTT: d.plain, tlsMQTT: d.secure} {
+		if l == nil {
+			continue
+		}
+		o := mqtt.ListenerOptions{Name: name}
+		if name == tlsMQTT {
+			o.TLS = d.tls
+		}
+		go func() {
+			if err := d.server.Serve(ctx, l, o); err != nil {
+				failed <- fmt.Errorf("listener %s: %w", name, err)
+			}
+		}()
+	}
+}
+
+// urls returns where devices find the endpoint.
+func (d *devices) urls() []string {
+	var urls []string
+	if d.plain != nil {
+		urls = append(urls, "mqtt://"+d.plain.Addr().String())
+	}
+	if d.secure != nil {
+		urls = append(urls, "mqtts://"+d.secure.Addr().String())
+	}
+	return urls
+}
+
+// close ends the connections of devices.
+func (d *devices) close(ctx context.Context) error {
+	err := d.server.Close(ctx)
+	d.sessions.Close()
+	return err
+}
+
+func (d *devices) closeListeners() error {
+	var errs []error
+	for _, l := range []net.Listener{d.plain, d.secure} {
+		if l != nil {
+			errs = append(errs, l.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
