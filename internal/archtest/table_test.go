@@ -75,6 +75,26 @@ var table = map[string]rule{
 		why: "decodes, authenticates, makes one call, encodes. No store: " +
 			"whoever reads past the engine also reads past its authorization",
 	},
+	"mqtt/codec": {
+		pure: true,
+		why:  "the packets of MQTT: bytes in, structs out; what it refuses it tells in codes of its own",
+	},
+	"mqtt/codec/codectest": {
+		imports: []string{"mqtt/codec"},
+		why:     "wire fixtures that encoder, decoder and endpoint are tested with",
+	},
+	"mqtt": {
+		imports: []string{"auth", "mqtt/codec"},
+		why:     "the endpoint that devices connect to; it knows no jobs, they come in through hooks",
+	},
+	"mqtt/stored": {
+		imports: []string{"apierr", "mqtt", "mqtt/codec", "store"},
+		why:     "sessions that outlive the process: the endpoint's contract on the store's",
+	},
+	"agent": {
+		imports: []string{"apierr", "topic", "wire"},
+		why:     "the device library; it sees of the server what every device sees",
+	},
 	"mqttapi": {
 		imports: []string{"apierr", "auth", "engine", "job", "topic", "wire"},
 		why: "the jobs API over messages: decodes, makes one call, encodes. It knows no broker, " +
