@@ -3,12 +3,10 @@ package e2e_test
 import (
 	"context"
 	"fmt"
-	"sync"
-	"sync/atomic"
+	"slices"
 	"testing"
 	"time"
 
-	"muster/internal/client"
 	"muster/internal/wire"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -37,20 +35,40 @@ func (s seen) once(t *testing.T, names []string) {
 	}
 }
 
-// walk adds every item of every page. more and next are those of an SDK paginator.
-func walk[Page, Item any](t *testing.T, into seen, more func() bool, next func(context.Context) (Page, error), items func(Page) []Item, name func(Item) string) {
-	t.Helper()
-	for more() {
-		page, err := next(t.Context())
-		check(t, "next page", err)
-		for _, item := range items(page) {
-			into[name(item)]++
-		}
-	}
+// paginator is one of the SDK's, with an output type of its own each.
+type paginator[Page, Option any] interface {
+	HasMorePages() bool
+	NextPage(ctx context.Context, options ...Option) (Page, error)
 }
 
-// TestPagesOfExecutions lists a job on 10,000 things with the SDK's paginators,
-// while devices work on it.
+// walk goes through all pages of a list and returns what was on them. names
+// returns what is on one. between, if not nil, is called after each page.
+func walk[Page, Option any](t *testing.T, p paginator[Page, Option], names func(Page) []string, between func()) seen {
+	t.Helper()
+	all := make(seen)
+	for p.HasMorePages() {
+		page, err := p.NextPage(t.Context())
+		check(t, "next page", err)
+		for _, name := range names(page) {
+			all[name]++
+		}
+		if between != nil {
+			between()
+		}
+	}
+	return all
+}
+
+func thingsOf(o *iot.ListJobExecutionsForJobOutput) []string {
+	var names []string
+	for _, x := range o.ExecutionSummaries {
+		names = append(names, *x.ThingArn)
+	}
+	return names
+}
+
+// TestPagesOfExecutions lists a job on 10,000 things, while devices all over the
+// list finish it.
 func TestPagesOfExecutions(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
@@ -59,127 +77,86 @@ func TestPagesOfExecutions(t *testing.T) {
 	fleet(t, c, "fleet", names)
 	s.job(t, "roll", nil, groupARN("fleet"))
 	s.counts(t, "roll", map[string]int32{"queued": 10_000})
-
 	arns := make([]string, len(names))
 	for i, name := range names {
 		arns[i] = thingARN(name)
 	}
-	stop := disturb(t, c, names)
-	got := make(seen)
-	p := iot.NewListJobExecutionsForJobPaginator(s.iot, &iot.ListJobExecutionsForJobInput{JobId: aws.String("roll"), MaxResults: aws.Int32(100)})
-	walk(t, got, p.HasMorePages, func(ctx context.Context) (*iot.ListJobExecutionsForJobOutput, error) { return p.NextPage(ctx) },
-		func(o *iot.ListJobExecutionsForJobOutput) []types.JobExecutionSummaryForJob {
-			return o.ExecutionSummaries
-		},
-		func(x types.JobExecutionSummaryForJob) string { return *x.ThingArn })
-	n := stop()
-	got.once(t, arns)
-	t.Logf("%d executions have finished while they were listed", n)
 
-	// Filtered pages may be short, but the list is whole.
-	done := make(seen)
-	p = iot.NewListJobExecutionsForJobPaginator(s.iot, &iot.ListJobExecutionsForJobInput{
-		JobId: aws.String("roll"), Status: types.JobExecutionStatusSucceeded, MaxResults: aws.Int32(7),
-	})
-	walk(t, done, p.HasMorePages, func(ctx context.Context) (*iot.ListJobExecutionsForJobOutput, error) { return p.NextPage(ctx) },
-		func(o *iot.ListJobExecutionsForJobOutput) []types.JobExecutionSummaryForJob {
-			return o.ExecutionSummaries
-		},
-		func(x types.JobExecutionSummaryForJob) string { return *x.ThingArn })
-	if len(done) != n {
-		t.Errorf("SUCCEEDED: got %d, want %d", len(done), n)
+	done := 0
+	finish := func() {
+		for range 20 {
+			name := names[done*7919%len(names)] // a prime: each at most once
+			_, err := c.UpdateJobExecution(t.Context(), &wire.UpdateJobExecutionRequest{ThingName: name, JobID: "roll", Status: "SUCCEEDED"})
+			check(t, "update", err)
+			done++
+		}
 	}
-	s.counts(t, "roll", map[string]int32{"queued": int32(10_000 - n), "succeeded": int32(n)})
+	in := &iot.ListJobExecutionsForJobInput{JobId: aws.String("roll")}
+	walk(t, iot.NewListJobExecutionsForJobPaginator(s.iot, in), thingsOf, finish).once(t, arns)
 
-	things := make(seen)
-	l := iot.NewListThingsInThingGroupPaginator(s.iot, &iot.ListThingsInThingGroupInput{ThingGroupName: aws.String("fleet")})
-	walk(t, things, l.HasMorePages, func(ctx context.Context) (*iot.ListThingsInThingGroupOutput, error) { return l.NextPage(ctx) },
-		func(o *iot.ListThingsInThingGroupOutput) []string { return o.Things }, func(name string) string { return name })
-	things.once(t, names)
+	// Pages with a filter may be short, but the list is whole.
+	in.Status, in.MaxResults = types.JobExecutionStatusSucceeded, aws.Int32(7)
+	if got := walk(t, iot.NewListJobExecutionsForJobPaginator(s.iot, in), thingsOf, nil); len(got) != done {
+		t.Errorf("SUCCEEDED: got %d, want %d", len(got), done)
+	}
+	s.counts(t, "roll", map[string]int32{"queued": int32(10_000 - done), "succeeded": int32(done)})
+
+	members := iot.NewListThingsInThingGroupPaginator(s.iot, &iot.ListThingsInThingGroupInput{ThingGroupName: aws.String("fleet")})
+	walk(t, members, func(o *iot.ListThingsInThingGroupOutput) []string { return o.Things }, nil).once(t, names)
 }
 
-// disturb begins to finish executions all over the list, and returns what ends
-// it and tells how many it were.
-func disturb(t *testing.T, c *client.Client, names []string) (stop func() int) {
-	ctx, cancel := context.WithCancel(t.Context())
-	var n atomic.Int64
-	var wg sync.WaitGroup
-	const devices = 4
-	for first := range devices {
-		wg.Go(func() {
-			for i := first; i < len(names) && ctx.Err() == nil; i += devices {
-				name := names[i*7919%len(names)] // a prime: each once
-				_, err := c.UpdateJobExecution(t.Context(), &wire.UpdateJobExecutionRequest{ThingName: name, JobID: "roll", Status: "SUCCEEDED"})
-				if err != nil {
-					t.Errorf("update: %v", err)
-					return
-				}
-				n.Add(1)
-			}
-		})
-	}
-	return func() int {
-		cancel()
-		wg.Wait()
-		return int(n.Load())
-	}
-}
-
-// TestPagesOfJobs lists 1,000 jobs, and the 1,000 executions of one thing, while
-// jobs come and go.
+// TestPagesOfJobs lists 1,000 jobs while others come and go, and then the
+// executions of one thing.
 func TestPagesOfJobs(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	c := own(t, s.Server)
-	s.things(t, "pump", "other")
-	ids := numbered("job-", 1000)
+	things := append([]string{"pump", "other"}, numbered("device-", 70)...)
+	s.things(t, things...)
+	ids, ofPump := numbered("job-", 1000), 300
 	each(t, ids, func(ctx context.Context, id string) error {
-		_, err := c.CreateJob(ctx, &wire.CreateJobRequest{JobID: id, Targets: []string{thingARN("pump")}, Document: "{}"})
+		thing := "pump"
+		if n := slices.Index(ids, id); n >= ofPump {
+			thing = things[2+n%70]
+		}
+		_, err := c.CreateJob(ctx, &wire.CreateJobRequest{JobID: id, Targets: []string{thingARN(thing)}, Document: "{}"})
 		return err
 	})
 
-	var passing atomic.Int64
-	stop, stopped := make(chan struct{}), make(chan error)
-	go func() {
-		for {
-			select {
-			case <-stop:
-				stopped <- nil
-				return
-			default:
-			}
-			if err := comeAndGo(t.Context(), c, fmt.Sprint("passing-", passing.Add(1))); err != nil {
-				stopped <- err
-				return
-			}
+	passing := 0
+	comeAndGo := func() {
+		_, err := c.CreateJob(t.Context(), &wire.CreateJobRequest{JobID: fmt.Sprint("passing-", passing), Targets: []string{thingARN("other")}, Document: "{}"})
+		check(t, "create", err)
+		if passing > 2 {
+			check(t, "delete", c.DeleteJob(t.Context(), &wire.DeleteJobRequest{JobID: fmt.Sprint("passing-", passing-3), Force: true}))
 		}
-	}()
-	for _, size := range []int32{250, 33} {
-		got := make(seen)
-		p := iot.NewListJobsPaginator(s.iot, &iot.ListJobsInput{MaxResults: &size})
-		walk(t, got, p.HasMorePages, func(ctx context.Context) (*iot.ListJobsOutput, error) { return p.NextPage(ctx) },
-			func(o *iot.ListJobsOutput) []types.JobSummary { return o.Jobs }, func(j types.JobSummary) string { return *j.JobId })
-		got.once(t, ids)
+		passing++
 	}
-	close(stop)
-	check(t, "jobs that come and go", <-stopped)
+	for _, size := range []int32{250, 33} {
+		p := iot.NewListJobsPaginator(s.iot, &iot.ListJobsInput{MaxResults: &size})
+		walk(t, p, func(o *iot.ListJobsOutput) []string {
+			var ids []string
+			for _, j := range o.Jobs {
+				ids = append(ids, *j.JobId)
+			}
+			return ids
+		}, comeAndGo).once(t, ids)
+	}
 
-	got := make(seen)
 	var last time.Time
-	p := iot.NewListJobExecutionsForThingPaginator(s.iot, &iot.ListJobExecutionsForThingInput{ThingName: aws.String("pump")})
-	walk(t, got, p.HasMorePages, func(ctx context.Context) (*iot.ListJobExecutionsForThingOutput, error) { return p.NextPage(ctx) },
-		func(o *iot.ListJobExecutionsForThingOutput) []types.JobExecutionSummaryForThing {
-			return o.ExecutionSummaries
-		},
-		func(x types.JobExecutionSummaryForThing) string {
+	p := iot.NewListJobExecutionsForThingPaginator(s.iot, &iot.ListJobExecutionsForThingInput{ThingName: aws.String("pump"), MaxResults: aws.Int32(33)})
+	walk(t, p, func(o *iot.ListJobExecutionsForThingOutput) []string {
+		var ids []string
+		for _, x := range o.ExecutionSummaries {
 			at := *x.JobExecutionSummary.QueuedAt
 			if !last.IsZero() && at.After(last) {
 				t.Errorf("%s was queued after the one before it: newest come first", *x.JobId)
 			}
 			last = at
-			return *x.JobId
-		})
-	got.once(t, ids)
+			ids = append(ids, *x.JobId)
+		}
+		return ids
+	}, nil).once(t, ids[:ofPump])
 
 	// A device is shown the first ten of its queue, and works on the first.
 	out, err := s.jobs.GetPendingJobExecutionsWithContext(t.Context(), &getPending{ThingName: aws.String("pump")})
@@ -190,13 +167,4 @@ func TestPagesOfJobs(t *testing.T) {
 	if x := s.start(t, "pump"); *x.JobId != *out.QueuedJobs[0].JobId {
 		t.Errorf("next: got %s, the first is %s", *x.JobId, *out.QueuedJobs[0].JobId)
 	}
-}
-
-// comeAndGo makes a job and deletes it.
-func comeAndGo(ctx context.Context, c *client.Client, id string) error {
-	_, err := c.CreateJob(ctx, &wire.CreateJobRequest{JobID: id, Targets: []string{thingARN("other")}, Document: "{}"})
-	if err != nil {
-		return err
-	}
-	return c.DeleteJob(ctx, &wire.DeleteJobRequest{JobID: id, Force: true})
 }
