@@ -102,7 +102,7 @@ func (c *client) keep(p *pending, ends int64) {
 // reset ends the session and begins another.
 func (c *client) reset(p *pending) {
 	for _, u := range c.session.subs {
-		c.srv.tree.unsubscribe(u.filter, c)
+		c.srv.tree.unsubscribe(u.filter(), c)
 	}
 	c.srv.metrics.queued.Sub(float64(c.session.bytes))
 	c.session = session{maxQueue: c.session.maxQueue, maxBytes: c.session.maxBytes}

@@ -46,7 +46,7 @@ type conn struct {
 
 	out outbound
 	// kicked is why somebody else has ended the connection; nil if nobody has.
-	// stopped is closed then.
+	// stopped is closed then; it is made if the rate is limited.
 	kicked  atomic.Pointer[ending]
 	stopped chan struct{}
 }
@@ -161,7 +161,9 @@ func (k *conn) kickOut(end *ending) {
 	if !k.kicked.CompareAndSwap(nil, end) {
 		return
 	}
-	close(k.stopped)
+	if k.stopped != nil {
+		close(k.stopped)
+	}
 	k.goodbye(end)
 	if _, ok := k.nc.(*webConn); ok {
 		return // a deadline would break it off; the reader sees the client's Close frame

@@ -26,7 +26,7 @@ func (t *Tree) Len() int { return t.t.len() }
 // Empty reports whether nothing at all is kept.
 func (t *Tree) Empty() bool {
 	w := &t.t.wild
-	return len(t.t.exact) == 0 && len(w.names) == 0 && w.plus == nil && w.rest == nil && w.here == nil
+	return len(t.t.exact) == 0 && w.names.empty() && w.plus == nil && w.rest == nil && w.here == nil
 }
 
 // Match returns who gets a message, once for each filter, and the groups.

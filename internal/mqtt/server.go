@@ -119,7 +119,9 @@ func (s *Server) Publish(ctx context.Context, m Message) error {
 // begin starts to serve a connection. It reports false if there is no room for it.
 func (s *Server) begin(k *conn) bool {
 	k.srv = s
-	k.stopped = make(chan struct{})
+	if s.limits.PublishRate > 0 {
+		k.stopped = make(chan struct{})
+	}
 	k.deadline = time.Now().Add(s.limits.ConnectTimeout)
 	s.mu.Lock()
 	defer s.mu.Unlock()

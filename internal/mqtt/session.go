@@ -26,10 +26,17 @@ type session struct {
 	bytes    int
 }
 
-// subscription is one filter of a session.
+// subscription is one filter of a session: its text, which can be taken apart
+// again when it is needed, because sessions are many.
 type subscription struct {
-	filter filter
+	text string
 	options
+}
+
+// filter returns the filter of the subscription.
+func (u *subscription) filter() filter {
+	f, _ := parseFilter(u.text) // it was one when it was subscribed to
+	return f
 }
 
 // delivery is a message on its way to one client.
@@ -59,7 +66,7 @@ func packetID(seq uint64) uint16 { return uint16(seq%ids) + 1 }
 // new, and false for ok if there is no room for it.
 func (s *session) subscribe(f filter, o options, limit int) (fresh, ok bool) {
 	for i := range s.subs {
-		if s.subs[i].filter.text == f.text {
+		if s.subs[i].text == f.text {
 			s.subs[i].options = o
 			return false, true
 		}
@@ -67,13 +74,13 @@ func (s *session) subscribe(f filter, o options, limit int) (fresh, ok bool) {
 	if len(s.subs) >= limit {
 		return false, false
 	}
-	s.subs = append(s.subs, subscription{filter: f, options: o})
+	s.subs = append(s.subs, subscription{text: f.text, options: o})
 	return true, true
 }
 
 // unsubscribe removes the subscription to the filter with the given text.
 func (s *session) unsubscribe(text string) (subscription, bool) {
-	i := slices.IndexFunc(s.subs, func(u subscription) bool { return u.filter.text == text })
+	i := slices.IndexFunc(s.subs, func(u subscription) bool { return u.text == text })
 	if i < 0 {
 		return subscription{}, false
 	}
@@ -86,7 +93,7 @@ func (s *session) unsubscribe(text string) (subscription, bool) {
 // topic, and whether it has at all.
 func (s *session) granted(topic string) (qos byte, any bool) {
 	for i := range s.subs {
-		if matches(s.subs[i].filter.levels, topic) {
+		if matches(levelsOf(s.subs[i].text), topic) {
 			qos, any = max(qos, s.subs[i].qos), true
 		}
 	}

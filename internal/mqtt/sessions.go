@@ -70,7 +70,7 @@ func (s *session) state(clientID string, version byte, expiry, ends int64) Sessi
 	st := SessionState{ClientID: clientID, Version: version, Expiry: expiry, Ends: ends}
 	for _, u := range s.subs {
 		st.Subscriptions = append(st.Subscriptions, SubscriptionState{
-			Filter: u.filter.text, QoS: u.qos, NoLocal: u.noLocal, RetainAsPublished: u.retainAsPublished,
+			Filter: u.text, QoS: u.qos, NoLocal: u.noLocal, RetainAsPublished: u.retainAsPublished,
 		})
 	}
 	return st

@@ -152,8 +152,8 @@ func (c *client) unsubscribe(k *conn, filters [][]byte, a *codec.Unsuback) (gone
 			a.Reasons[i] = codec.NoSubscriptionExisted
 			continue
 		}
-		c.srv.tree.unsubscribe(u.filter, c)
-		gone = append(gone, u.filter.text)
+		c.srv.tree.unsubscribe(u.filter(), c)
+		gone = append(gone, u.text)
 	}
 	if len(gone) > 0 && c.expiry > 0 {
 		c.keep(wait, 0)

@@ -116,7 +116,7 @@ func TestWill(t *testing.T) {
 	t.Parallel()
 	will := func(delay uint32) codec.Connect {
 		return codec.Connect{
-			Version: 5, ClientID: []byte("c"), SessionExpiry: 60, HasWill: true,
+			Version: 5, ClientID: []byte("c"), SessionExpiry: 60, KeepAlive: 30, HasWill: true,
 			Will: codec.Will{Message: codec.Message{Topic: []byte("will"), Payload: []byte("w"), QoS: 1}, Delay: delay},
 		}
 	}

@@ -45,6 +45,16 @@ func parseFilter(s string) (filter, bool) {
 	return f, true
 }
 
+// levelsOf returns the filter in one that may be shared.
+func levelsOf(text string) string {
+	rest, ok := strings.CutPrefix(text, sharePrefix)
+	if !ok {
+		return text
+	}
+	_, levels, _ := strings.Cut(rest, "/")
+	return levels
+}
+
 // validTopic reports whether a message may be published to s.
 func validTopic(s string) bool {
 	return validText(s) && !strings.ContainsAny(s, "+#")

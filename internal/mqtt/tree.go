@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"slices"
 	"strings"
 	"sync"
 )
@@ -29,11 +30,59 @@ type tree[S comparable] struct {
 
 // node is a level of the filters that have wildcards.
 type node[S comparable] struct {
-	names map[string]*node[S]
+	names children[S]
 	plus  *node[S]
 	here  *leaf[S] // filters that end here
 	rest  *leaf[S] // filters that go on with # and end
 }
+
+// children are the nodes of a level by name. Most nodes have one or two, and
+// there are some for each device; a map is made only for many.
+type children[S comparable] struct {
+	few  []named[S]
+	many map[string]*node[S]
+}
+
+type named[S comparable] struct {
+	name string
+	node *node[S]
+}
+
+const manyFrom = 8
+
+func (c *children[S]) get(name string) *node[S] {
+	if c.many != nil {
+		return c.many[name]
+	}
+	for i := range c.few {
+		if c.few[i].name == name {
+			return c.few[i].node
+		}
+	}
+	return nil
+}
+
+func (c *children[S]) add(name string, n *node[S]) {
+	switch {
+	case c.many != nil:
+		c.many[name] = n
+	case len(c.few) < manyFrom:
+		c.few = append(c.few, named[S]{name, n})
+	default:
+		c.many = make(map[string]*node[S], 2*manyFrom)
+		for _, f := range c.few {
+			c.many[f.name] = f.node
+		}
+		c.many[name], c.few = n, nil
+	}
+}
+
+func (c *children[S]) remove(name string) {
+	delete(c.many, name)
+	c.few = slices.DeleteFunc(c.few, func(f named[S]) bool { return f.name == name })
+}
+
+func (c *children[S]) empty() bool { return len(c.few) == 0 && len(c.many) == 0 }
 
 // leaf is one filter: those who subscribe to it, alone or in groups.
 type leaf[S comparable] struct {
@@ -167,13 +216,10 @@ func (n *node[S]) child(level string) *node[S] {
 	if level == "+" {
 		return made(&n.plus)
 	}
-	c := n.names[level]
+	c := n.names.get(level)
 	if c == nil {
-		if n.names == nil {
-			n.names = make(map[string]*node[S], 1)
-		}
 		c = new(node[S])
-		n.names[level] = c
+		n.names.add(level, c)
 	}
 	return c
 }
@@ -214,7 +260,7 @@ func (n *node[S]) remove(levels, share string, who S) bool {
 	}
 	c := n.plus
 	if level != "+" {
-		c = n.names[level]
+		c = n.names.get(level)
 	}
 	if c == nil {
 		return false
@@ -225,11 +271,11 @@ func (n *node[S]) remove(levels, share string, who S) bool {
 	} else {
 		removed = removeFrom(&c.here, share, who)
 	}
-	if c.here == nil && c.rest == nil && c.plus == nil && len(c.names) == 0 {
+	if c.here == nil && c.rest == nil && c.plus == nil && c.names.empty() {
 		if level == "+" {
 			n.plus = nil
 		} else {
-			delete(n.names, level)
+			n.names.remove(level)
 		}
 	}
 	return removed
@@ -316,7 +362,7 @@ func (n *node[S]) match(topic string, first bool, out found[S]) {
 		n.rest.tell(out)
 	}
 	level, rest, more := strings.Cut(topic, "/")
-	if c := n.names[level]; c != nil {
+	if c := n.names.get(level); c != nil {
 		c.next(rest, more, out)
 	}
 	if n.plus != nil && !first {

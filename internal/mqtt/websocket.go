@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -55,7 +54,7 @@ type webConn struct {
 // Read implements net.Conn.
 func (c *webConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF { //nolint:errorlint // only a Close frame is a bare io.EOF; a broken stream wraps one
 		c.k.closeFrame = true
 	}
 	return n, err
