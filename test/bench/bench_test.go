@@ -79,7 +79,7 @@ func TestSeedAndRawLimits(t *testing.T) {
 	}
 }
 
-// A rollout of the benchmark reaches everyone, with and without probes.
+// A rollout of the benchmark reaches everyone, with and without devices.
 func TestRollout(t *testing.T) {
 	t.Parallel()
 	s := &session{temp: t.TempDir(), log: log.New(t.Output(), "", 0)}
@@ -87,13 +87,13 @@ func TestRollout(t *testing.T) {
 	if err := seed(t.Context(), dir, fleet{things: 40, grouped: true, probes: probes}); err != nil {
 		t.Fatal(err)
 	}
-	for _, probe := range []bool{false, true} {
-		r, err := s.rollout(t.Context(), dir, 40, probe)
+	for _, how := range []manner{plain, served} {
+		r, err := s.rollout(t.Context(), dir, 40, how)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.ops != 40 || probe != (len(r.alone) > 0) {
-			t.Errorf("probes %t: got %d executions and %d probes before", probe, r.ops, len(r.alone))
+		if r.ops != 40 || how != manner(len(r.alone) > 0) || r.told < r.took {
+			t.Errorf("manner %t: got %d executions and %d probes before", how, r.ops, len(r.alone))
 		}
 	}
 }

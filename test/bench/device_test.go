@@ -61,7 +61,7 @@ func TestConnectionSendsSignedRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	for i := range 2 {
 		if err := c.update(appendUpdatePath(nil, 7*i), appendUpdateBody(nil, 95*i)); err != nil {
 			t.Fatal(err)

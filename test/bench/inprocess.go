@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"muster/internal/auth"
 	"muster/internal/engine"
@@ -19,18 +20,27 @@ var (
 type inProcess struct {
 	*engine.Engine
 	store *sqlite.Store
-	uids  *job.UIDs
 	stop  func() error // ends the loops
 }
 
-// openEngine opens the store in dir. The engine's loops run.
-func openEngine(ctx context.Context, dir string) (*inProcess, error) {
+// counter counts what devices are told and tells nobody: it is what the outbox
+// costs before the first byte goes to a device.
+type counter struct{ told atomic.Int64 }
+
+// Notify implements engine.Publisher.
+func (c *counter) Notify(context.Context, engine.Notification) error {
+	c.told.Add(1)
+	return nil
+}
+
+// openEngine opens the store in dir. The engine's loops run. The publisher may be nil.
+func openEngine(ctx context.Context, dir string, publisher engine.Publisher) (*inProcess, error) {
 	s, err := sqlite.Open(ctx, sqlite.Config{Dir: dir})
 	if err != nil {
 		return nil, err
 	}
-	p := &inProcess{store: s, uids: new(job.UIDs)}
-	p.Engine, err = engine.New(ctx, engine.Config{Store: s, UIDs: p.uids, Account: account})
+	p := &inProcess{store: s}
+	p.Engine, err = engine.New(ctx, engine.Config{Store: s, UIDs: new(job.UIDs), Account: account, Publisher: publisher})
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -53,7 +53,7 @@ func (s *session) sizes(ctx context.Context) error {
 }
 
 func (s *session) size(ctx context.Context, st *sized) (err error) {
-	p, err := openEngine(ctx, st.dir)
+	p, err := openEngine(ctx, st.dir, nil)
 	if err != nil {
 		return err
 	}

@@ -47,9 +47,9 @@ func (p *process) stop() error {
 }
 
 // startMuster starts the real server on a data folder, with its defaults but for
-// the port, and its log in a file beside the folder. It returns when the server
+// the ports, and its log in a file beside the folder. It returns when the server
 // has answered a signed request, and how long that took from the start of the process.
-func startMuster(ctx context.Context, program, dir string) (*process, time.Duration, error) {
+func startMuster(ctx context.Context, program, dir string) (_ *process, took time.Duration, err error) {
 	key, _, err := client.FindCredentials(client.Sources{Data: dir})
 	if err != nil {
 		return nil, 0, err
@@ -62,8 +62,8 @@ func startMuster(ctx context.Context, program, dir string) (*process, time.Durat
 	if err != nil {
 		return nil, 0, err
 	}
-	defer log.Close()
-	cmd := exec.CommandContext(ctx, program, "serve", "--data", dir, "--listen", address)
+	defer func() { err = errors.Join(err, log.Close()) }()
+	cmd := exec.CommandContext(ctx, program, "serve", "--data", dir, "--listen", address, "--mqtt-listen", "127.0.0.1:0")
 	cmd.Stderr = log
 	begin := time.Now()
 	if err := cmd.Start(); err != nil {
@@ -74,7 +74,7 @@ func startMuster(ctx context.Context, program, dir string) (*process, time.Durat
 		cmd:    cmd, end: func() error { return cmd.Process.Signal(os.Interrupt) },
 	}
 	err = p.awaitAnswer(ctx)
-	took := time.Since(begin)
+	took = time.Since(begin)
 	if err != nil {
 		return nil, 0, errors.Join(fmt.Errorf("start muster: %w; its log is %s", err, log.Name()), cmd.Process.Kill(), cmd.Wait())
 	}
@@ -162,12 +162,12 @@ func copyFolder(from, to string) error {
 	return nil
 }
 
-func copyFile(from, to string) error {
+func copyFile(from, to string) (err error) {
 	r, err := os.Open(from)
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer func() { err = errors.Join(err, r.Close()) }()
 	w, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
