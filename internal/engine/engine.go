@@ -83,6 +83,7 @@ type Engine struct {
 
 	work, members, completion, outbox flag
 	timers                            alarm
+	turns                             turns
 	holds                             holds
 	wake                              chan struct{}
 	stats                             [statCount]atomic.Int64

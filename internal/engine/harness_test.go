@@ -209,6 +209,17 @@ func (w *world) settle() {
 	w.must(w.Settle(w.ctx()))
 }
 
+// once runs the loop that has the name once.
+func (w *world) once(name string) {
+	w.t.Helper()
+	for _, l := range w.Loops() {
+		if l.Name == name {
+			_, err := l.Once(w.ctx(), w.clock())
+			w.must(err)
+		}
+	}
+}
+
 func toThing(name string) job.Target { return job.Target{Kind: job.ThingTarget, Name: name} }
 func toGroup(name string) job.Target { return job.Target{Kind: job.GroupTarget, Name: name} }
 

@@ -174,6 +174,26 @@ func TestAssociateTargetsRollsOutToTheNewOnes(t *testing.T) {
 	}
 }
 
+func TestSmallJobDoesNotWaitForAHugeOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.fleet("huge", 3500)
+	w.fleet("small", 600)
+	w.create("first", targets(toGroup("huge")))
+	w.create("second", targets(toGroup("small")))
+	w.once("rollout") // chunks of 500, of either in turn
+	w.once("rollout")
+	w.wantJob("second", job.Active, map[job.Status]int64{job.Queued: 600})
+	_, err := w.CancelJob(w.ctx(), operator, "second", job.CancelJob{})
+	w.must(err)
+	w.once("rollout")
+	w.once("rollout")
+	w.wantJob("second", job.Stopped, map[job.Status]int64{job.Canceled: 600})
+	if d := w.describe("first"); !d.Concurrent {
+		t.Error("the huge job is rolled out already")
+	}
+}
+
 func TestAssociatedGroupBringsBackWhoHadLeft(t *testing.T) {
 	t.Parallel()
 	for _, parts := range []int{1, 8} {
@@ -207,13 +227,7 @@ func TestAssociatedGroupBringsBackWhoHadLeftDuringARollout(t *testing.T) {
 	w.settle()
 	w.create("j", continuous, targets(toGroup("one"))) // the first 500 at once
 	w.leave("one", names[0])
-	loops := w.Loops()
-	for i := range loops {
-		if loops[i].Name == "membership" {
-			_, err := loops[i].Once(w.ctx(), w.clock())
-			w.must(err)
-		}
-	}
+	w.once("membership")
 	w.wantStatus(names[0], "j", "REMOVED v2 #1")
 	if d := w.describe("j"); !d.Concurrent {
 		t.Fatal("the rollout is over already")

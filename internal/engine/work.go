@@ -2,6 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"slices"
+	"sync"
 	"time"
 
 	"muster/internal/apierr"
@@ -9,26 +12,33 @@ import (
 	"muster/internal/store"
 )
 
-// inlineSteps is how many chunks of a job's work its operator waits for.
-const inlineSteps = 8
+const (
+	// inlineSteps is how many chunks of a job's work its operator waits for.
+	inlineSteps = 8
+	// maxTurns is how many pieces of work of a part take turns, the oldest ones.
+	maxTurns = 64
+)
 
-// workOnce does one chunk of each part's oldest work: rollouts, and the sweeps
-// that follow a cancel or a delete.
+// workOnce does one chunk of a piece of each part's work: rollouts, and the
+// sweeps that follow a cancel or a delete. The pieces of a part take turns, so
+// that a small job does not wait for a huge one, nor any for one that fails.
 func (e *Engine) workOnce(ctx context.Context, now time.Time) (int, error) {
 	e.work.lower() // before reading: work that comes later raises it again
 	var done int
+	var errs []error
 	for part := range e.store.Parts() {
 		n, err := e.workPart(ctx, part, 0, now.UnixMilli())
-		if err != nil {
-			e.work.raise()
-			return done, err
+		if ctx.Err() != nil {
+			return done, ctx.Err()
 		}
+		errs = append(errs, err)
 		done += n
 	}
-	if done > 0 {
+	err := errors.Join(errs...)
+	if done > 0 || err != nil {
 		e.work.raise()
 	}
-	return done, nil
+	return done, err
 }
 
 // workJob does the first chunk of a job's work in its first parts at once, so that
@@ -55,16 +65,20 @@ func (e *Engine) workJob(ctx context.Context, j job.Job, now int64) {
 	}
 }
 
-// workPart does a chunk of the oldest work of a part, or of a job's if jobUID is
-// not 0. Cursor and executions move in one transaction.
+// workPart does a chunk of the work whose turn it is in a part, or of a job's if
+// jobUID is not 0. Cursor and executions move in one transaction.
 func (e *Engine) workPart(ctx context.Context, part int, jobUID, now int64) (int, error) {
 	var done int
 	var seen effects
+	last := e.turns.last(part)
 	err := e.store.UpdatePart(ctx, part, 0, func(tx store.Tx) error {
 		done, seen = 0, effects{}
-		w, ok, err := pick(tx, part, jobUID)
+		w, ok, err := pick(tx, part, jobUID, last)
 		if err != nil || !ok {
 			return err
+		}
+		if jobUID == 0 {
+			e.turns.took(part, w.Seq) // its turn is over also if it fails
 		}
 		done = 1
 		j, err := tx.JobByUID(w.JobUID)
@@ -83,20 +97,45 @@ func (e *Engine) workPart(ctx context.Context, part int, jobUID, now int64) (int
 	return done, err
 }
 
-func pick(tx store.WorkReader, part int, jobUID int64) (store.Work, bool, error) {
-	var ws []store.Work
-	var err error
+// pick returns the job's work in a part or, if jobUID is 0, the work that comes
+// after the one that had the last turn.
+func pick(tx store.WorkReader, part int, jobUID, last int64) (store.Work, bool, error) {
 	if jobUID == 0 {
-		ws, err = tx.Work(part, 1)
-	} else {
-		ws, err = tx.JobWork(jobUID)
-	}
-	for _, w := range ws {
-		if w.Part == part {
-			return w, true, err
+		ws, err := tx.Work(part, maxTurns)
+		if err != nil || len(ws) == 0 {
+			return store.Work{}, false, err
 		}
+		i := slices.IndexFunc(ws, func(w store.Work) bool { return w.Seq > last })
+		return ws[max(i, 0)], true, nil
 	}
-	return store.Work{}, false, err
+	ws, err := tx.JobWork(jobUID)
+	i := slices.IndexFunc(ws, func(w store.Work) bool { return w.Part == part })
+	if err != nil || i < 0 {
+		return store.Work{}, false, err
+	}
+	return ws[i], true, nil
+}
+
+// turns remembers which piece of work of a part had the last turn, by its seq.
+// The zero value is ready. It is safe for concurrent use.
+type turns struct {
+	mu  sync.Mutex
+	seq map[int]int64 // guarded by mu; by part
+}
+
+func (t *turns) last(part int) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.seq[part]
+}
+
+func (t *turns) took(part int, seq int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.seq == nil {
+		t.seq = make(map[int]int64)
+	}
+	t.seq[part] = seq
 }
 
 // step does one chunk of w.
