@@ -117,7 +117,7 @@ func (c *Connect) decodeVersion(r *cursor) {
 		r.fail(&Error{UnsupportedVersion, "MQTT-3.1.2-1", "protocol is not MQTT"})
 		return
 	}
-	// The highest bit marks a bridge of mosquitto, which tries again without it
+	// The highest bit marks a bridge between brokers, which tries again without it
 	// when it is refused in words that it knows.
 	c.Version = V311
 	if level&0x7F >= byte(V5) {

@@ -28,6 +28,12 @@ func binary(t *rapid.T, label string) []byte {
 	return append([]byte{}, rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(t, label)...)
 }
 
+// method draws the name of an authentication method. It is not empty, which
+// others take for absent.
+func method(t *rapid.T, label string) []byte {
+	return []byte(rapid.SampledFrom([]string{"SCRAM-SHA-1", "é"}).Draw(t, label))
+}
+
 var topics = rapid.SampledFrom([]string{"t", "/", "a/b", "$aws/things/thing-1/jobs/$next/get", "日本/1", "a//b/"})
 
 func topicName(t *rapid.T, label string) []byte { return []byte(topics.Draw(t, label)) }
@@ -99,7 +105,7 @@ func drawConnect(t *rapid.T, v codec.Version) codec.Packet {
 	p.SessionExpiry, p.ReceiveMaximum = seconds(t, "session expiry"), rapid.Uint16().Draw(t, "receive maximum")
 	p.MaximumPacketSize, p.TopicAliasMaximum = rapid.Uint32().Draw(t, "maximum packet size"), rapid.Uint16().Draw(t, "alias maximum")
 	p.RequestResponseInfo, p.NoProblemInfo = rapid.Bool().Draw(t, "response info"), rapid.Bool().Draw(t, "no problem info")
-	if p.AuthMethod = maybe(t, "method", text); p.AuthMethod != nil {
+	if p.AuthMethod = maybe(t, "method", method); p.AuthMethod != nil {
 		p.AuthData = maybe(t, "data", binary)
 	}
 	p.User = userProperties(t)
@@ -119,7 +125,7 @@ func drawConnack(t *rapid.T, v codec.Version) codec.Packet {
 		ReasonString: maybe(t, "reason string", text), NoRetain: rapid.Bool().Draw(t, "no retain"),
 		NoWildcards: rapid.Bool().Draw(t, "no wildcards"), NoSubscriptionIDs: rapid.Bool().Draw(t, "no ids"),
 		NoShared: rapid.Bool().Draw(t, "no shared"), ResponseInfo: maybe(t, "response info", text),
-		ServerReference: maybe(t, "reference", text), AuthMethod: maybe(t, "method", text), User: userProperties(t),
+		ServerReference: maybe(t, "reference", text), AuthMethod: maybe(t, "method", method), User: userProperties(t),
 	}
 	p.SessionPresent = p.Reason == codec.Success && rapid.Bool().Draw(t, "session")
 	p.HasSessionExpiry, p.SessionExpiry = optional(t, "session expiry")
@@ -221,7 +227,7 @@ func drawDisconnect(t *rapid.T, v codec.Version) codec.Packet {
 }
 
 func drawAuth(t *rapid.T, _ codec.Version) codec.Packet {
-	p := &codec.Auth{Method: maybe(t, "method", text)}
+	p := &codec.Auth{Method: maybe(t, "method", method)}
 	if p.Method != nil {
 		p.Reason, p.Data = reason(t, codec.TypeAuth), maybe(t, "data", binary)
 		p.ReasonString, p.User = maybe(t, "reason string", text), userProperties(t)

@@ -85,7 +85,7 @@ func TestPropertiesByPacket(t *testing.T) {
 				if !known {
 					value = "\x01"
 				}
-				err := decodeWith(t, carrier, method(carrier, id)+string([]byte{id})+value)
+				err := decodeWith(t, carrier, withMethod(carrier, id)+string([]byte{id})+value)
 				want := codec.Success
 				if !known || !contains(p.in, carrier) {
 					want = codec.MalformedPacket
@@ -100,8 +100,8 @@ func contains(carriers, carrier string) bool {
 	return slices.Contains(strings.Fields(carriers), carrier)
 }
 
-// method returns an authentication method where one is needed beside id.
-func method(carrier string, id byte) string {
+// withMethod returns an authentication method where one is needed beside id.
+func withMethod(carrier string, id byte) string {
 	if id != 0x15 && (id == 0x16 || carrier == "AUTH") && contains(properties[0x15].in, carrier) {
 		return "\x15\x00\x01m"
 	}
@@ -121,7 +121,7 @@ func TestPropertiesTwice(t *testing.T) {
 			if id == 0x26 || id == 0x0b && carrier == "PUBLISH" {
 				want = codec.Success
 			}
-			err := decodeWith(t, carrier, method(carrier, id)+property+property)
+			err := decodeWith(t, carrier, withMethod(carrier, id)+property+property)
 			t.Run(fmt.Sprintf("%02x in %s", id, carrier), func(t *testing.T) { wantReason(t, err, want) })
 		}
 	}

@@ -13,7 +13,7 @@ func connectFaults() []Fault {
 		{Name: "MQTT 3.1 under the new name", Version: codec.V311, Wire: "\x10\x0d" + name + "\x03\x02\x00\x00" + "\x00\x01c", Reason: codec.UnsupportedVersion, Rule: "MQTT-3.1.2-2"},
 		{Name: "MQTT 3.1.1 under the old name", Version: codec.V311, Wire: "\x10\x0f" + "\x00\x06MQIsdp\x04\x02\x00\x00" + "\x00\x01c", Reason: codec.UnsupportedVersion, Rule: "MQTT-3.1.2-2"},
 		{Name: "a version to come, of which only the beginning is understood", Version: codec.V5, Wire: "\x10\x09" + name + "\x06\xff\xff", Reason: codec.UnsupportedVersion, Rule: "MQTT-3.1.2-2"},
-		{Name: "bridge of mosquitto", Version: codec.V311, Wire: "\x10\x0d" + name + "\x84\x02\x00\x3c" + "\x00\x01c", Reason: codec.UnsupportedVersion, Rule: "MQTT-3.1.2-2"},
+		{Name: "bridge between brokers", Version: codec.V311, Wire: "\x10\x0d" + name + "\x84\x02\x00\x3c" + "\x00\x01c", Reason: codec.UnsupportedVersion, Rule: "MQTT-3.1.2-2"},
 		{Name: "another protocol", Version: 0, Wire: "\x10\x0c" + "\x00\x04AMQP\x04\x02\x00\x00" + "\x00\x00", Reason: codec.UnsupportedVersion, Rule: "MQTT-3.1.2-1"},
 		{Name: "protocol in small letters", Version: 0, Wire: "\x10\x0c" + "\x00\x04mqtt\x04\x02\x00\x00" + "\x00\x00", Reason: codec.UnsupportedVersion, Rule: "MQTT-3.1.2-1"},
 		{Name: "nothing", Version: 0, Wire: "\x10\x00", Reason: codec.MalformedPacket},
