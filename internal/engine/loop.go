@@ -102,7 +102,7 @@ func (e *Engine) Run(ctx context.Context, more ...Loop) error {
 		if n > 0 {
 			continue
 		}
-		err := waitWall(ctx, time.Now().Add(breath), nil)
+		err := wait(ctx, time.Now, time.Now().Add(breath), nil)
 		if err == nil {
 			err = e.clock.Wait(ctx, next, e.wake)
 		}

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,5 +125,25 @@ func TestRunFiresTimersByTheClock(t *testing.T) {
 		cancel()
 		w.must(<-done)
 		w.must(s.Close())
+	})
+}
+
+func TestClockThatJumpsIsNoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var jump atomic.Int64
+		clock := engine.ClockOf(func() time.Time {
+			return time.Now().Round(0).Add(time.Duration(jump.Load()))
+		})
+		done := make(chan error, 1)
+		begun := time.Now()
+		go func() { done <- clock.Wait(t.Context(), clock.Now().Add(time.Hour), nil) }()
+		time.Sleep(time.Minute) //nolint:forbidigo // fake time in a bubble
+		jump.Store(int64(time.Hour))
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begun); took > time.Minute+15*time.Second {
+			t.Errorf("set forward past the end of a wait after a minute, the clock ended it after %v", took)
+		}
 	})
 }
