@@ -145,7 +145,11 @@ func (k *conn) puback(f codec.Frame) *ending {
 
 func (k *conn) disconnect(f codec.Frame) *ending {
 	var p codec.Disconnect
-	if err := p.Decode(f, k.version); err != nil {
+	err := p.Decode(f, k.version)
+	if err == nil {
+		err = p.CheckClient()
+	}
+	if err != nil {
 		return clientError(err)
 	}
 	if p.HasSessionExpiry && !k.client.setExpiry(k, p.SessionExpiry) {
@@ -156,7 +160,7 @@ func (k *conn) disconnect(f codec.Frame) *ending {
 	return &ending{event: eventClientInitiated, byClient: true, noWill: p.Reason != codec.DisconnectWithWill}
 }
 
-// kick ends the connection from outside, without waiting for it.
+// kickOut ends the connection from outside, without waiting for it.
 func (k *conn) kickOut(end *ending) {
 	if !k.kicked.CompareAndSwap(nil, end) {
 		return

@@ -39,7 +39,7 @@ func TestRepliesGoToTheRequesterAlone(t *testing.T) {
 			Handle: func(_ context.Context, r *mqtt.Request) (mqtt.Response, error) {
 				reply := mqtt.Reply{Topic: r.Topic + "/accepted", Payload: fmt.Appendf(nil, "%s:%s", r.ID, r.Payload)}
 				return mqtt.Response{Handled: true, Replies: []mqtt.Reply{reply}, After: func() {
-					err := e.Publish(context.Background(), mqtt.Message{Topic: "$aws/things/t/jobs/notify", QoS: 1, Payload: []byte("n")})
+					err := e.Publish(t.Context(), mqtt.Message{Topic: "$aws/things/t/jobs/notify", QoS: 1, Payload: []byte("n")})
 					if err != nil {
 						t.Error(err)
 					}

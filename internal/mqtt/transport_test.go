@@ -131,7 +131,7 @@ func TestWebSocket(t *testing.T) {
 	gone := e.watch()
 	<-asked
 	open := func(protocol string) (*websocket.Conn, *peer) {
-		ws, _, err := websocket.Dial(t.Context(), h.URL+"/mqtt?X-Amz-Signature=s", &websocket.DialOptions{Subprotocols: []string{protocol}})
+		ws, _, err := websocket.Dial(t.Context(), h.URL+"/mqtt?X-Amz-Signature=s", &websocket.DialOptions{Subprotocols: []string{protocol}}) //nolint:bodyclose // it is the connection
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -89,7 +89,7 @@ func testSessions(t *testing.T, open Open) {
 	t.Run("a transaction that fails keeps nothing", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, open)
-		b.fails(func(tx store.Tx) error {
+		_ = b.fails(func(tx store.Tx) error {
 			must(t, tx.PutSession(store.Session{Key: sessionKey(1), ClientID: "c"}))
 			must(t, tx.PutSessionMessage(store.SessionMessage{SessionPlace: store.SessionPlace{Key: sessionKey(1), Seq: 1}}))
 			must(t, tx.PutRetained(store.Retained{Topic: "a"}))
