@@ -144,6 +144,30 @@ func TestDeniedIsToldAsThePlaneDoes(t *testing.T) {
 	}
 }
 
+// TestNamespacesAreApart walks a namespaced job through the four operations of
+// its device, beside one that has no namespace.
+func TestNamespacesAreApart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.job()
+	w.ok("iot", "PUT", "/jobs/spaced", `{"document":"{}","targets":["`+thingARN+`t1"],"namespaceId":"ns"}`)
+	contains := func(method, path, body string, want bool) {
+		t.Helper()
+		r := w.send(t, method, path, body, "Test-Service", "iot-jobs-data")
+		if r.status != http.StatusOK || strings.Contains(r.body, `"jobId":"spaced"`) != want || strings.Contains(r.body, `"jobId":"j1"`) == want {
+			t.Errorf("%s %s: got %d %s", method, path, r.status, r.body)
+		}
+	}
+	contains("GET", "/things/t1/jobs", "", false)
+	contains("GET", "/things/t1/jobs?namespaceId=ns", "", true)
+	contains("GET", "/things/t1/jobs/$next", "", false)
+	contains("GET", "/things/t1/jobs/$next?namespaceId=ns", "", true)
+	contains("PUT", "/things/t1/jobs/$next", "", false)
+	contains("PUT", "/things/t1/jobs/$next?namespaceId=ns", "", true)
+	w.refused("iot-jobs-data", "POST", "/things/t1/jobs/spaced?namespaceId=other", `{"status":"SUCCEEDED"}`, 404, "ResourceNotFoundException")
+	w.ok("iot-jobs-data", "POST", "/things/t1/jobs/spaced?namespaceId=ns", `{"status":"SUCCEEDED"}`)
+}
+
 func TestStrictTerminal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(e *engine.Config, _ *registry.Config) { e.StrictTerminal = true })

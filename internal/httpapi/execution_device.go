@@ -41,7 +41,7 @@ func deviceExecution(d engine.Delivery) *wire.DeviceJobExecution {
 
 func (a *API) getPendingJobExecutions(c *call, in *wire.GetPendingJobExecutionsRequest) (wire.GetPendingJobExecutionsResponse, error) {
 	var out wire.GetPendingJobExecutionsResponse
-	xs, err := a.engine.PendingJobExecutions(c.ctx, c.principal, in.ThingName, "")
+	xs, err := a.engine.PendingJobExecutions(c.ctx, c.principal, in.ThingName, in.NamespaceID)
 	for _, x := range xs {
 		s := wire.DeviceJobExecutionSummary{
 			JobID:           x.Job.ID,
@@ -62,7 +62,7 @@ func (a *API) getPendingJobExecutions(c *call, in *wire.GetPendingJobExecutionsR
 
 func (a *API) startNextPendingJobExecution(c *call, in *wire.StartNextPendingJobExecutionRequest) (wire.StartNextPendingJobExecutionResponse, error) {
 	d, found, err := a.engine.StartNextPendingJobExecution(c.ctx, c.principal, engine.StartRequest{
-		Thing: in.ThingName,
+		Thing: in.ThingName, Namespace: in.NamespaceID,
 		Start: job.Start{Details: in.StatusDetails, StepTimeoutMinutes: in.StepTimeoutInMinutes},
 	})
 	if err != nil || !found {
@@ -82,7 +82,7 @@ func (a *API) updateJobExecution(c *call, in *wire.UpdateJobExecutionRequest) (w
 		return out, err
 	}
 	d, err := a.engine.UpdateJobExecution(c.ctx, c.principal, engine.UpdateRequest{
-		Thing: in.ThingName, JobID: in.JobID, Number: number, Document: in.IncludeJobDocument,
+		Thing: in.ThingName, JobID: in.JobID, Namespace: in.NamespaceID, Number: number, Document: in.IncludeJobDocument,
 		Update: job.Update{
 			Status: status, Details: in.StatusDetails,
 			ExpectedVersion: in.ExpectedVersion, StepTimeoutMinutes: in.StepTimeoutInMinutes,

@@ -52,7 +52,8 @@ type DeviceJobExecutionSummary struct {
 // GetPendingJobExecutionsRequest asks for a thing's pending executions
 // [jobs-mqtt-api, GetPendingJobExecutions].
 type GetPendingJobExecutionsRequest struct {
-	ThingName string `json:"-" uri:"thingName" shape:"ThingName"`
+	ThingName   string `json:"-" uri:"thingName" shape:"ThingName"`
+	NamespaceID string `json:"-" query:"namespaceId" shape:"NamespaceId"`
 }
 
 // GetPendingJobExecutionsResponse lists a thing's pending executions. Both
@@ -67,6 +68,7 @@ type GetPendingJobExecutionsResponse struct {
 // no step timer.
 type StartNextPendingJobExecutionRequest struct {
 	ThingName            string  `json:"-" uri:"thingName" shape:"ThingName"`
+	NamespaceID          string  `json:"-" query:"namespaceId" shape:"NamespaceId"`
 	StatusDetails        Details `json:"statusDetails,omitempty" shape:"DetailsMap"`
 	StepTimeoutInMinutes int64   `json:"stepTimeoutInMinutes,omitempty" shape:"StepTimeoutInMinutes" lenient:"true"`
 }
@@ -91,6 +93,7 @@ type UpdateJobExecutionRequest struct {
 	IncludeJobExecutionState bool    `json:"includeJobExecutionState,omitempty"`
 	IncludeJobDocument       bool    `json:"includeJobDocument,omitempty"`
 	ExecutionNumber          *int64  `json:"executionNumber,omitempty" shape:"ExecutionNumber" lenient:"true"`
+	NamespaceID              string  `json:"-" query:"namespaceId" shape:"NamespaceId"`
 }
 
 // UpdateJobExecutionResponse holds what the request asked to be included.
