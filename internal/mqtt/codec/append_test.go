@@ -44,7 +44,6 @@ func TestAppendRefuses(t *testing.T) {
 		{"acceptance for a reason of others", codec.V5, &codec.Connack{Reason: codec.SessionTakenOver}},
 		{"refusal that 3.1.1 cannot tell", codec.V311, &codec.Connack{Reason: codec.PacketTooLarge}},
 		{"refusal with a session", codec.V5, &codec.Connack{Reason: codec.NotAuthorized, SessionPresent: true}},
-		{"acceptance with data but no method", codec.V5, &codec.Connack{AuthData: topic}},
 		{"acceptance of QoS 2", codec.V5, &codec.Connack{HasMaximumQoS: true, MaximumQoS: codec.QoS2}},
 		{"message of QoS 2", codec.V5, &codec.Publish{PacketID: 1, Message: message(codec.Message{QoS: codec.QoS2})}},
 		{"message of QoS 3", codec.V5, &codec.Publish{PacketID: 1, Message: message(codec.Message{QoS: 3})}},

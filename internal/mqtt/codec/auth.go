@@ -70,7 +70,7 @@ func (a *Auth) Append(dst []byte, v Version) ([]byte, error) {
 	}
 	m := counter()
 	a.write(&m)
-	b, err := m.open(dst, TypeAuth, 0, 0)
+	b, err := m.open(dst, TypeAuth, 0)
 	if err != nil {
 		return dst, err
 	}

@@ -1,9 +1,12 @@
 package codec_test
 
 import (
+	"bytes"
 	"testing"
 
 	"muster/internal/mqtt/codec"
+
+	mochi "github.com/mochi-mqtt/server/v2/packets"
 )
 
 // What a device sends all day: a small message on a jobs topic.
@@ -71,24 +74,71 @@ func BenchmarkDecodePublish5(b *testing.B) {
 func BenchmarkAppendPublish311(b *testing.B) { benchmarkAppend(b, &telemetry, codec.V311) }
 func BenchmarkAppendPublish5(b *testing.B)   { benchmarkAppend(b, &telemetry, codec.V5) }
 
+// The yardsticks: copying the bytes of the packet, and what another codec takes
+// for it.
+
+func BenchmarkYardstickCopy(b *testing.B) {
+	wire, err := telemetry.Append(nil, codec.V311)
+	if err != nil {
+		b.Fatal(err)
+	}
+	buf := make([]byte, 0, len(wire))
+	for b.Loop() {
+		buf = append(buf[:0], wire...)
+	}
+}
+
+func mochiTelemetry(b *testing.B) (mochi.Packet, []byte) {
+	p := mochi.Packet{FixedHeader: mochi.FixedHeader{Type: mochi.Publish}, ProtocolVersion: byte(codec.V311)}
+	f := frameOf(b, &telemetry, codec.V311)
+	p.FixedHeader.Qos, p.FixedHeader.Remaining = 1, len(f.Body)
+	return p, f.Body
+}
+
+func BenchmarkYardstickMochiDecode(b *testing.B) {
+	p, body := mochiTelemetry(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := p.PublishDecode(body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkYardstickMochiEncode(b *testing.B) {
+	p, body := mochiTelemetry(b)
+	if err := p.PublishDecode(body); err != nil {
+		b.Fatal(err)
+	}
+	var buf bytes.Buffer
+	b.ReportAllocs()
+	for b.Loop() {
+		buf.Reset()
+		if err := p.PublishEncode(&buf); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // rich is a message with every property that is passed on.
-func rich() *codec.Publish {
+func rich(b *testing.B) *codec.Publish {
+	b.Helper()
 	p := telemetry
 	p.HasExpiry, p.Expiry, p.PayloadIsText = true, 3600, true
 	p.ContentType, p.ResponseTopic = []byte("application/json"), []byte("replies/device-0001")
 	p.CorrelationData = make([]byte, 16)
 	for range 3 {
 		if err := p.User.Add("name", "value"); err != nil {
-			panic(err)
+			b.Fatal(err)
 		}
 	}
 	return &p
 }
 
 func BenchmarkDecodePublish5Rich(b *testing.B) {
-	benchmarkDecode(b, rich(), new(codec.Publish), codec.V5)
+	benchmarkDecode(b, rich(b), new(codec.Publish), codec.V5)
 }
-func BenchmarkAppendPublish5Rich(b *testing.B) { benchmarkAppend(b, rich(), codec.V5) }
+func BenchmarkAppendPublish5Rich(b *testing.B) { benchmarkAppend(b, rich(b), codec.V5) }
 
 var puback = codec.Puback{PacketID: 7}
 
@@ -117,7 +167,7 @@ func BenchmarkDecodeConnect5(b *testing.B) {
 }
 
 func BenchmarkCloneMessage(b *testing.B) {
-	p := rich()
+	p := rich(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = p.Clone()

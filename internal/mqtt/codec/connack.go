@@ -110,9 +110,6 @@ func (a *Connack) decodeProperties(c *cursor) {
 		}
 	}
 	a.User = c.endProperties(&p)
-	if c.err == nil && a.AuthData != nil && a.AuthMethod == nil {
-		c.fail(protocolError("", "authentication data without a method")) // [MQTT 5, 3.2.2.3.18]
-	}
 }
 
 // Size returns the length of the packet.
@@ -130,7 +127,7 @@ func (a *Connack) Append(dst []byte, v Version) ([]byte, error) {
 	}
 	m := counter()
 	a.write(&m, v)
-	b, err := m.open(dst, TypeConnack, 0, 0)
+	b, err := m.open(dst, TypeConnack, 0)
 	if err != nil {
 		return dst, err
 	}
@@ -146,8 +143,6 @@ func (a *Connack) check(v Version) error {
 		return errReason
 	case a.SessionPresent && a.Reason != Success:
 		return errPresent
-	case v >= V5 && a.AuthData != nil && a.AuthMethod == nil:
-		return errAuth
 	case v >= V5 && a.HasMaximumQoS && a.MaximumQoS > QoS1:
 		return errQoS
 	}

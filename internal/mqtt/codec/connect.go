@@ -135,10 +135,12 @@ func (c *Connect) checkFlags(r *cursor, flags uint8) {
 	case r.err != nil:
 	case flags&connectReserved != 0:
 		r.fail(malformed("MQTT-3.1.2-3", "reserved flag of the connection is set"))
-	case flags&connectWill == 0 && flags&(connectWillQoS|connectWillRetain) != 0:
-		r.fail(malformed("MQTT-3.1.2-11", "QoS or retain flag of a will that is not there"))
+	case flags&connectWill == 0 && qos != QoS0:
+		r.fail(malformed("MQTT-3.1.2-11", "QoS of a will that is not there"))
+	case flags&connectWill == 0 && flags&connectWillRetain != 0:
+		r.fail(malformed("MQTT-3.1.2-13", "retain flag of a will that is not there"))
 	case qos > QoS2:
-		r.fail(malformed("MQTT-3.1.2-14", "QoS of the will is 3"))
+		r.fail(malformed("MQTT-3.1.2-12", "QoS of the will is 3"))
 	case qos == QoS2:
 		r.fail(&Error{QoSNotSupported, "MQTT-3.2.2-12", "will of QoS 2"})
 	case c.Version < V5 && flags&connectPassword != 0 && flags&connectUserName == 0:

@@ -14,7 +14,7 @@ func (c *Connect) Append(dst []byte, _ Version) ([]byte, error) {
 	}
 	m := counter()
 	c.write(&m)
-	b, err := m.open(dst, TypeConnect, 0, 0)
+	b, err := m.open(dst, TypeConnect, 0)
 	if err != nil {
 		return dst, err
 	}

@@ -77,7 +77,7 @@ func (d *Disconnect) Append(dst []byte, v Version) ([]byte, error) {
 	}
 	m := counter()
 	d.write(&m, v)
-	b, err := m.open(dst, TypeDisconnect, 0, 0)
+	b, err := m.open(dst, TypeDisconnect, 0)
 	if err != nil {
 		return dst, err
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // limit is the longest packet of the tests that are not about length.
-const limit = 1024
+const limit = codectest.Limit
 
 // cut returns the one packet that wire holds.
 func cut(t *testing.T, wire []byte) codec.Frame {

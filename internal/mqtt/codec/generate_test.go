@@ -135,9 +135,7 @@ func drawConnack(t *rapid.T, v codec.Version) codec.Packet {
 	if p.HasServerKeepAlive = rapid.Bool().Draw(t, "keep alive?"); p.HasServerKeepAlive {
 		p.ServerKeepAlive = rapid.Uint16().Draw(t, "keep alive")
 	}
-	if p.AuthMethod != nil {
-		p.AuthData = maybe(t, "data", binary)
-	}
+	p.AuthData = maybe(t, "data", binary)
 	return p
 }
 

@@ -102,7 +102,7 @@ func contains(carriers, carrier string) bool {
 
 // withMethod returns an authentication method where one is needed beside id.
 func withMethod(carrier string, id byte) string {
-	if id != 0x15 && (id == 0x16 || carrier == "AUTH") && contains(properties[0x15].in, carrier) {
+	if id != 0x15 && (carrier == "AUTH" || carrier == "CONNECT" && id == 0x16) {
 		return "\x15\x00\x01m"
 	}
 	return ""

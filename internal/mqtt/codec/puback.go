@@ -43,9 +43,12 @@ func (p *Puback) Append(dst []byte, v Version) ([]byte, error) {
 	case !p.Reason.in(inPuback), v < V5 && p.Reason.Failed():
 		return dst, errReason
 	}
+	if v < V5 || p.plain() {
+		return append(dst, byte(TypePuback)<<4, 2, byte(p.PacketID>>8), byte(p.PacketID)), nil
+	}
 	m := counter()
 	p.write(&m, v)
-	b, err := m.open(dst, TypePuback, 0, 0)
+	b, err := m.open(dst, TypePuback, 0)
 	if err != nil {
 		return dst, err
 	}
@@ -56,12 +59,16 @@ func (p *Puback) Append(dst []byte, v Version) ([]byte, error) {
 
 func (p *Puback) write(w *writer, v Version) {
 	w.uint16(p.PacketID)
-	properties := answerSize(p.ReasonString, p.User)
-	if v < V5 || p.Reason == Success && properties == 0 {
+	if v < V5 || p.plain() {
 		return
 	}
 	w.uint8(uint8(p.Reason))
-	if properties > 0 {
+	if answerSize(p.ReasonString, p.User) > 0 {
 		w.answerProperties(p.ReasonString, p.User)
 	}
+}
+
+// plain reports whether the packet id says it all.
+func (p *Puback) plain() bool {
+	return p.Reason == Success && p.ReasonString == nil && p.User.Size() == 0
 }

@@ -1,6 +1,9 @@
 package codec
 
-import "encoding/binary"
+import (
+	"cmp"
+	"encoding/binary"
+)
 
 // Publish is a message on its way.
 type Publish struct {
@@ -23,14 +26,12 @@ func (*Publish) Type() Type { return TypePublish }
 // Decode reads a PUBLISH. One of QoS 2 is refused with QoSNotSupported. Whether
 // the alias is known and within the limit is for the caller to say.
 func (p *Publish) Decode(f Frame, v Version) error {
-	*p = Publish{
-		Message: Message{
-			QoS:    QoS(f.Flags >> 1 & 3),
-			Retain: f.Flags&flagRetain != 0,
-		},
-		Dup:             f.Flags&flagDup != 0,
-		SubscriptionIDs: p.SubscriptionIDs[:0],
-	}
+	ids := p.SubscriptionIDs[:0]
+	*p = Publish{} // field by field, since a literal would be made elsewhere and copied
+	p.SubscriptionIDs = ids
+	p.QoS = QoS(f.Flags >> 1 & 3)
+	p.Retain = f.Flags&flagRetain != 0
+	p.Dup = f.Flags&flagDup != 0
 	if err := f.checkFlags(); err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func (p *Publish) Decode(f Frame, v Version) error {
 	if p.QoS > QoS0 {
 		p.PacketID = c.packetID()
 	}
-	if v >= V5 {
+	if v >= V5 && !c.noProperties() {
 		p.decodeProperties(&c)
 	}
 	if c.err != nil {
@@ -91,8 +92,8 @@ func (p *Publish) CheckClient() error {
 
 // Size returns the length of the packet.
 func (p *Publish) Size(v Version) int {
-	body, _ := p.measure(v)
-	return packetSize(body.n)
+	body, _, _ := p.measure(v)
+	return packetSize(body)
 }
 
 // Append writes the packet to the end of dst.
@@ -120,8 +121,11 @@ func (p *Publish) appendHeader(dst []byte, v Version, without int) ([]byte, erro
 	if err := p.check(v); err != nil {
 		return nil, err
 	}
-	body, properties := p.measure(v)
-	dst, err := body.open(dst, TypePublish, p.flags(), without)
+	body, properties, err := p.measure(v)
+	if err != nil {
+		return nil, err
+	}
+	dst, err = begin(dst, TypePublish, p.flags(), body, without)
 	if err != nil {
 		return nil, err
 	}
@@ -142,23 +146,22 @@ func (p *Publish) appendHeader(dst []byte, v Version, without int) ([]byte, erro
 }
 
 // measure counts the bytes of the body, and those of its properties.
-func (p *Publish) measure(v Version) (body writer, properties int) {
-	body = counter()
+func (p *Publish) measure(v Version) (body, properties int, err error) {
+	if len(p.Topic) > maxField {
+		err = errTooLong
+	}
 	if v >= V5 {
 		if p.Alias != 0 || len(p.SubscriptionIDs) > 0 || p.hasProperties() {
-			p.writeProperties(&body)
-			properties = body.n
+			w := counter()
+			p.writeProperties(&w)
+			properties, err = w.n, cmp.Or(err, w.err)
 		}
-		body.n += varintSize(properties)
+		body = varintSize(properties) + properties
 	}
 	if p.QoS > QoS0 {
-		body.n += 2
+		body += 2
 	}
-	body.n += 2 + len(p.Topic) + len(p.Payload)
-	if len(p.Topic) > maxField {
-		body.err = errTooLong
-	}
-	return body, properties
+	return body + 2 + len(p.Topic) + len(p.Payload), properties, err
 }
 
 func (p *Publish) writeProperties(w *writer) {

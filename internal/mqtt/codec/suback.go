@@ -52,7 +52,7 @@ func (s *Suback) Append(dst []byte, v Version) ([]byte, error) {
 	}
 	m := counter()
 	s.write(&m, v)
-	b, err := m.open(dst, TypeSuback, 0, 0)
+	b, err := m.open(dst, TypeSuback, 0)
 	if err != nil {
 		return dst, err
 	}

@@ -1,7 +1,5 @@
 package codec
 
-import "slices"
-
 // Subscribe asks for messages.
 type Subscribe struct {
 	PacketID uint16
@@ -65,7 +63,9 @@ func (s *Subscribe) Decode(f Frame, v Version) error {
 	if err != nil {
 		return err
 	}
-	s.Filters = slices.Grow(s.Filters, n)
+	if cap(s.Filters) < n {
+		s.Filters = make([]Subscription, 0, n)
+	}
 	for range n {
 		s.Filters = append(s.Filters, c.subscription(v))
 	}
@@ -142,7 +142,7 @@ func (s *Subscribe) Append(dst []byte, v Version) ([]byte, error) {
 	}
 	m := counter()
 	s.write(&m, v)
-	b, err := m.open(dst, TypeSubscribe, flagsRequest, 0)
+	b, err := m.open(dst, TypeSubscribe, flagsRequest)
 	if err != nil {
 		return dst, err
 	}

@@ -47,7 +47,7 @@ func (u *Unsuback) Append(dst []byte, v Version) ([]byte, error) {
 	}
 	m := counter()
 	u.write(&m, v)
-	b, err := m.open(dst, TypeUnsuback, 0, 0)
+	b, err := m.open(dst, TypeUnsuback, 0)
 	if err != nil {
 		return dst, err
 	}

@@ -1,7 +1,5 @@
 package codec
 
-import "slices"
-
 // Unsubscribe takes subscriptions back.
 type Unsubscribe struct {
 	PacketID uint16
@@ -33,7 +31,9 @@ func (u *Unsubscribe) Decode(f Frame, v Version) error {
 	if err != nil {
 		return err
 	}
-	u.Filters = slices.Grow(u.Filters, n)
+	if cap(u.Filters) < n {
+		u.Filters = make([][]byte, 0, n)
+	}
 	for range n {
 		u.Filters = append(u.Filters, c.filter())
 	}
@@ -65,7 +65,7 @@ func (u *Unsubscribe) Append(dst []byte, v Version) ([]byte, error) {
 	}
 	m := counter()
 	u.write(&m, v)
-	b, err := m.open(dst, TypeUnsubscribe, flagsRequest, 0)
+	b, err := m.open(dst, TypeUnsubscribe, flagsRequest)
 	if err != nil {
 		return dst, err
 	}

@@ -23,16 +23,22 @@ func counter() writer { return writer{count: true} }
 func packetSize(body int) int { return 1 + varintSize(body) + body }
 
 // open starts the packet that w has measured at the end of dst, and makes room
-// for all but so many bytes of it.
-func (w *writer) open(dst []byte, t Type, flags uint8, without int) ([]byte, error) {
+// for it.
+func (w *writer) open(dst []byte, t Type, flags uint8) ([]byte, error) {
 	if w.err != nil {
 		return nil, w.err
 	}
-	if w.n > maxVarint {
+	return begin(dst, t, flags, w.n, 0)
+}
+
+// begin starts a packet at the end of dst, with so many bytes behind its length,
+// and makes room for all but some of them.
+func begin(dst []byte, t Type, flags uint8, body, without int) ([]byte, error) {
+	if body > maxVarint {
 		return nil, &Error{Reason: PacketTooLarge, Text: "packet is longer than the protocol allows"}
 	}
-	dst = slices.Grow(dst, packetSize(w.n)-without)
-	return appendVarint(append(dst, byte(t)<<4|flags), w.n), nil
+	dst = slices.Grow(dst, packetSize(body)-without)
+	return appendVarint(append(dst, byte(t)<<4|flags), body), nil
 }
 
 func (w *writer) uint8(v uint8) {
