@@ -173,7 +173,7 @@ func (c *crashes) finish(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var devices []*sim.Device
 	for _, thing := range slices.Concat(c.things, c.many) {
-		d, err := sim.New(sim.Config{Client: c.client, Thing: thing, Script: sim.Plan{}.Script(), PollMax: time.Second})
+		d, err := sim.New(sim.Config{Client: c.client, Thing: thing, Script: sim.Plan{}.Script()})
 		check(t, "new device", err)
 		devices = append(devices, d)
 	}
@@ -188,17 +188,15 @@ func (c *crashes) finish(t *testing.T) {
 		}
 		return err
 	})
-	harness.Wait(t, soon, "devices to finish what was under way in canceled jobs", func(ctx context.Context) error {
-		for id := range c.ledger.jobs {
+	for id := range c.ledger.jobs {
+		harness.Wait(t, time.Minute, "devices to finish what was under way, also in canceled jobs", func(ctx context.Context) error {
 			n, err := counters(ctx, c.client, id)
-			if err != nil || n["QUEUED"]+n["IN_PROGRESS"] > 0 {
-				return fmt.Errorf("job %s: %v %w", id, n, err)
+			if err == nil && n["QUEUED"]+n["IN_PROGRESS"] > 0 {
+				err = fmt.Errorf("job %s: %v", id, n)
 			}
-			if err := c.ledger.agree(ctx, c.client, id); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+			return err
+		})
+		check(t, "after the end", c.ledger.agree(t.Context(), c.client, id))
+	}
 	c.ledger.finished(t, c.client)
 }

@@ -55,10 +55,10 @@ func TestServerLeavesAndComesBack(t *testing.T) {
 // no new ones are taken.
 func TestStopAnswersWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
-	s := newStack(t)
+	s := newStack(t, "--shutdown-grace", "25s")
 	c := own(t, s.Server)
 	s.things(t, "pump")
-	answers := make(chan error, 100)
+	answers := make(chan error, 30)
 	for _, id := range numbered("job-", cap(answers)) {
 		go func() {
 			_, err := c.CreateJob(t.Context(), &wire.CreateJobRequest{JobID: id, Targets: []string{thingARN("pump")}, Document: "{}"})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -38,7 +39,7 @@ func Main(m *testing.M, p *Program) int {
 
 // Serve starts a server for a test, on a new folder if c names none. At the end
 // of the test it is stopped, which must go well, unless the test has ended it.
-// Its log is shown if the test has failed.
+// Its log is shown if the test has failed; a panic or a data race in it fails the test.
 func Serve(t testing.TB, p Program, c Config) *Server {
 	t.Helper()
 	if c.Data == "" {
@@ -58,7 +59,13 @@ func Serve(t testing.TB, p Program, c Config) *Server {
 				t.Error(err)
 			}
 		}
-		if log := s.Log(); t.Failed() && log != "" {
+		log := s.Log()
+		for _, alarm := range []string{"panic", "DATA RACE"} {
+			if strings.Contains(log, alarm) {
+				t.Errorf("the log tells of a %s", alarm)
+			}
+		}
+		if t.Failed() && log != "" {
 			t.Logf("log of the server on %s:\n%s", s.Data(), log)
 		}
 		if err := os.Remove(s.log); err != nil {
