@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"muster/internal/apierr"
@@ -23,17 +25,24 @@ func (e *Engine) completionOnce(ctx context.Context, now time.Time) (int, error)
 		e.completion.raise()
 		return 0, err
 	}
-	for i, m := range marks {
+	var done int
+	var errs []error
+	for _, m := range marks {
 		err := e.store.Update(ctx, func(tx store.Tx) error { return e.complete(tx, m, now.UnixMilli()) })
-		if err != nil {
+		if ctx.Err() != nil || apierr.Is(err, apierr.Unavailable) {
 			e.completion.raise()
-			return i, err
+			return done, err
 		}
+		if err != nil { // of this job: the others need not wait for it
+			errs = append(errs, fmt.Errorf("engine: complete job %d: %w", m.JobUID, err))
+			continue
+		}
+		done++
 	}
 	if len(marks) > 0 {
 		e.completion.raise()
 	}
-	return len(marks), nil
+	return done, errors.Join(errs...)
 }
 
 func (e *Engine) complete(tx store.Tx, m store.JobMark, now int64) error {
