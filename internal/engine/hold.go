@@ -1,141 +1,194 @@
 package engine
 
 import (
+	"context"
 	"sync"
 	"time"
 )
 
-// holdMax bounds how long the outbox passes a thing by, in wall-clock time.
-const holdMax = time.Second
+// How long the outbox and the requests of a thing give way to each other, in
+// wall-clock time.
+const (
+	// patience is how long the outbox passes by a thing that always has a request
+	// under way; after that the next request waits for it.
+	patience = 100 * time.Millisecond
+	// holdMax bounds that wait, in case that the outbox has come to a halt.
+	holdMax = time.Second
+)
 
-// holds are the things whose devices wait for an answer. The zero value is ready.
+// holds keeps what a device is told and what it is answered in order. The zero
+// value is ready.
 type holds struct {
-	mu     sync.Mutex
-	things map[string]*hold // guarded by mu
-	reads  uint64           // guarded by mu: how often the outbox has begun to read
+	mu      sync.Mutex
+	things  map[string]*hold    // guarded by mu
+	reading bool                // guarded by mu: the outbox has read queues and not told everything yet
+	moved   map[string]struct{} // guarded by mu: the things that have changed since it has read
 }
 
-// hold is one thing's. It outlives the requests that made it while something may
-// be owed, so that one request right after the other cannot put that off for ever.
+// hold is what is going on with one thing.
 type hold struct {
-	requests int    // under way
-	owed     bool   // the outbox must look at the thing again
-	changed  uint64 // the reading that may not have seen the last change
-	late     bool   // holdMax is over
-	timer    *time.Timer
+	requests int           // under way
+	waiting  int           // requests that wait for told
+	owed     bool          // the outbox is to be woken when the last of them ends
+	telling  bool          // the outbox is telling the device
+	passed   time.Time     // since when the outbox has passed the thing by; zero if it has not
+	told     chan struct{} // closed when the device has been told; nil if nobody waits for that
 }
 
 // Hold makes the outbox pass a thing by until release is called. A surface that
 // answers over the connection on which the device is told of changes calls it
-// before a request that may change the thing's queue, and release when the
-// answer has been handed to the connection, or will never be: then the device
-// gets the answer first, and after it no state that is older than the answer.
+// before a request that may change the thing's queue, and release, which must
+// not be forgotten, when the answer has been handed to the connection or will
+// never be. Then the device gets the answer first, and after it nothing that is
+// older than the answer.
 //
-// Without release it ends after a second, and a device that always has a
-// request under way is told once a second: nothing is lost. release does
+// Hold waits while the device is being told, and, if the thing has had requests
+// under way for long, until it has been; never more than a second. release does
 // nothing when called again.
-func (e *Engine) Hold(thing string) (release func()) {
+func (e *Engine) Hold(ctx context.Context, thing string) (release func()) {
 	if e.publisher == nil {
 		return func() {}
 	}
-	h := e.holds.add(thing, func(h *hold) {
-		if e.holds.expire(thing, h) {
-			e.rouse(&e.outbox)
-		}
-	})
+	h := e.holds.enter(ctx, thing)
 	var once sync.Once
 	return func() {
 		once.Do(func() {
-			if e.holds.release(thing, h) {
+			if e.holds.leave(thing, h) {
 				e.rouse(&e.outbox)
 			}
 		})
 	}
 }
 
-func (s *holds) add(thing string, expired func(*hold)) *hold {
+// of returns what is going on with a thing. s.mu is held.
+func (s *holds) of(thing string) *hold {
+	h := s.things[thing]
+	if h != nil {
+		return h
+	}
+	if s.things == nil {
+		s.things = make(map[string]*hold)
+	}
+	h = &hold{}
+	s.things[thing] = h
+	return h
+}
+
+// tidy forgets a thing with which nothing goes on. s.mu is held.
+func (s *holds) tidy(thing string, h *hold) {
+	if h.requests == 0 && h.waiting == 0 && !h.telling && h.passed.IsZero() {
+		delete(s.things, thing)
+	}
+}
+
+func (s *holds) enter(ctx context.Context, thing string) *hold {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h := s.things[thing]
-	if h == nil {
-		if s.things == nil {
-			s.things = make(map[string]*hold)
-		}
-		h = &hold{}
-		h.timer = time.AfterFunc(holdMax, func() { expired(h) })
-		s.things[thing] = h
+	h := s.of(thing)
+	if h.telling || h.passedFor(patience) {
+		h.waiting++
+		s.await(ctx, h)
+		h.waiting--
 	}
 	h.requests++
 	return h
 }
 
-// drop forgets h, unless it is forgotten already. s.mu is held.
-func (s *holds) drop(thing string, h *hold) {
-	if s.things[thing] == h {
-		delete(s.things, thing)
-	}
-	h.timer.Stop()
+// passedFor reports whether the outbox has passed the thing by for longer than d.
+func (h *hold) passedFor(d time.Duration) bool {
+	return !h.passed.IsZero() && time.Since(h.passed) > d
 }
 
-// release ends a request and reports whether the outbox must be woken.
-func (s *holds) release(thing string, h *hold) bool {
+// await waits until the device has been told, or for long enough. s.mu is held,
+// but not while it waits.
+func (s *holds) await(ctx context.Context, h *hold) {
+	if h.told == nil {
+		h.told = make(chan struct{})
+	}
+	told := h.told
+	s.mu.Unlock()
+	enough := time.NewTimer(holdMax)
+	select {
+	case <-told:
+	case <-enough.C:
+	case <-ctx.Done():
+	}
+	enough.Stop()
+	s.mu.Lock()
+	h.passed = time.Time{} // nobody waits for an outbox that does not come
+}
+
+// leave ends a request and reports whether the outbox must be woken.
+func (s *holds) leave(thing string, h *hold) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h.requests--
 	if h.requests > 0 {
 		return false
 	}
-	if h.late || !h.owed {
-		s.drop(thing, h)
-	}
-	return h.owed
+	owed := h.owed
+	h.owed = false
+	s.tidy(thing, h)
+	return owed
 }
 
-// expire ends what has lasted too long and reports whether the outbox must be woken.
-func (s *holds) expire(thing string, h *hold) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if h.requests == 0 || !h.owed {
-		s.drop(thing, h)
-		return false
-	}
-	h.late = true
-	return true
-}
-
-// owe records a committed change of a thing and reports whether the outbox is
-// woken for it later, when the hold ends.
+// owe records a committed change of a thing's queue and reports whether the
+// outbox is woken for it later, when the last request ends.
 func (s *holds) owe(thing string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.reading {
+		s.moved[thing] = struct{}{}
+	}
 	h := s.things[thing]
-	if h == nil {
+	if h == nil || h.requests == 0 {
 		return false
 	}
-	h.owed, h.changed = true, s.reads
-	return h.requests > 0 && !h.late
+	h.owed = true
+	return true
 }
 
-// read begins a reading of the outbox.
+// read begins a reading of the outbox, which done ends.
 func (s *holds) read() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reads++
+	s.reading, s.moved = true, make(map[string]struct{})
 }
 
-// ready reports whether the device of a thing may be told what the present
-// reading has found. If not, the outbox is woken again.
-func (s *holds) ready(thing string) bool {
+func (s *holds) done() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h := s.things[thing]
-	if h == nil {
-		return true
-	}
-	if !h.late && (h.requests > 0 || h.changed == s.reads) {
+	s.reading, s.moved = false, nil
+}
+
+// tell reports whether the device of a thing may be told what the present
+// reading has found; told must then be called. If not, the thing has requests
+// under way or has changed since; either wakes the outbox again.
+func (s *holds) tell(thing string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.of(thing)
+	_, moved := s.moved[thing]
+	if h.requests > 0 || moved && !h.passedFor(holdMax) {
 		h.owed = true
+		if h.passed.IsZero() {
+			h.passed = time.Now()
+		}
 		return false
 	}
-	s.drop(thing, h)
+	h.telling = true
 	return true
+}
+
+// told ends what tell has begun.
+func (s *holds) told(thing string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.of(thing)
+	h.telling, h.passed = false, time.Time{}
+	if h.told != nil {
+		close(h.told)
+		h.told = nil
+	}
+	s.tidy(thing, h)
 }

@@ -2,6 +2,9 @@ package engine_test
 
 import (
 	"context"
+	"fmt"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -27,7 +30,7 @@ func TestAHeldThingIsToldAfterTheAnswer(t *testing.T) {
 	w := newWorld(t, 1, publishing(r))
 	w.working(r, "a")
 	w.working(r, "b")
-	release := w.Hold("a")
+	release := w.Hold(w.ctx(), "a")
 	w.update("a", "on-a", job.Succeeded)
 	w.wantTold(r)
 	w.update("b", "on-b", job.Succeeded)
@@ -43,7 +46,7 @@ func TestTheLastOfSeveralRequestsEndsAHold(t *testing.T) {
 	r := &recorder{}
 	w := newWorld(t, 1, publishing(r))
 	w.working(r, "a")
-	first, second := w.Hold("a"), w.Hold("a")
+	first, second := w.Hold(w.ctx(), "a"), w.Hold(w.ctx(), "a")
 	w.update("a", "on-a", job.Succeeded)
 	first()
 	first()
@@ -57,7 +60,7 @@ func TestAHoldThatChangesNothingDelaysNothing(t *testing.T) {
 	r := &recorder{}
 	w := newWorld(t, 1, publishing(r))
 	w.working(r, "a")
-	release := w.Hold("a")
+	release := w.Hold(w.ctx(), "a")
 	release()
 	w.update("a", "on-a", job.Succeeded)
 	w.wantTold(r, "a notify", "a notify-next")
@@ -86,7 +89,7 @@ func TestADeviceIsToldNoStateOlderThanItsAnswer(t *testing.T) {
 	w.things("a", "b")
 	w.create("one", targets(toThing("a"), toThing("b")), document(`{}`))
 	m.do = func() { // the outbox has read both queues when b's device finishes
-		release := w.Hold("b")
+		release := w.Hold(w.ctx(), "b")
 		w.update("b", "one", job.InProgress)
 		release()
 	}
@@ -95,77 +98,94 @@ func TestADeviceIsToldNoStateOlderThanItsAnswer(t *testing.T) {
 		"b notify IN_PROGRESS:one.v2", "b notify-next one IN_PROGRESS v2 {}")
 }
 
-// told is a publisher that counts.
-type told struct{ times atomic.Int32 }
+// TestTheNextRequestWaitsWhileItsDeviceIsTold closes the last gap: what is being
+// published must not be overtaken by an answer.
+func TestTheNextRequestWaitsWhileItsDeviceIsTold(t *testing.T) {
+	t.Parallel()
+	r := &recorder{}
+	m := &meanwhile{recorder: r, thing: "a"}
+	w := newWorld(t, 1, func(c *engine.Config) { c.Publisher = m })
+	w.things("a")
+	w.create("one", targets(toThing("a")), document(`{}`))
+	held := make(chan func())
+	m.do = func() {
+		go func() { held <- w.Hold(w.ctx(), "a") }()
+		for range 100 {
+			runtime.Gosched()
+		}
+		select {
+		case release := <-held:
+			release()
+			t.Error("a request began while its device was being told")
+		default:
+		}
+	}
+	w.wantTold(r, "a notify QUEUED:one.v1", "a notify-next one QUEUED v1 {}")
+	(<-held)()
+	ctx, leave := context.WithCancel(w.ctx())
+	leave()
+	w.Hold(ctx, "a")()
+}
 
-func (p *told) Notify(context.Context, engine.Notification) error {
-	p.times.Add(1)
+// quiet is a publisher that counts how often a thing is told, and how often that
+// was while it had requests under way.
+type quiet struct{ requests, told, disturbed atomic.Int32 }
+
+func (p *quiet) Notify(context.Context, engine.Notification) error {
+	p.told.Add(1)
+	if p.requests.Load() > 0 {
+		p.disturbed.Add(1)
+	}
 	return nil
 }
 
-// inBubble runs an engine with its loops in fake time, where thing a has a job
-// that its device knows of. fn ends before them.
-func inBubble(t *testing.T, fn func(w *world, p *told)) {
-	t.Helper()
-	s, err := sqlite.Open(t.Context(), sqlite.Config{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	p := &told{}
-	w := &world{t: t, store: s, uids: new(job.UIDs), now: time.Now()}
-	w.Engine, err = engine.New(t.Context(), engine.Config{Store: s, UIDs: w.uids, Account: "123456789012", Publisher: p})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.working(&recorder{}, "a")
-	p.times.Store(0)
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- w.Run(ctx) }()
-	synctest.Wait()
-	fn(w, p)
-	stop()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-}
-
-func TestAHoldThatIsNeverReleasedEndsByItself(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		inBubble(t, func(w *world, p *told) {
-			release := w.Hold("a")
-			w.update("a", "on-a", job.Succeeded)
-			time.Sleep(900 * time.Millisecond) //nolint:forbidigo // fake time in a bubble
-			if n := p.times.Load(); n != 0 {
-				t.Errorf("told %d times before the answer", n)
-			}
-			time.Sleep(200 * time.Millisecond) //nolint:forbidigo // fake time in a bubble
-			if n := p.times.Load(); n != 1 {
-				t.Errorf("told %d times, want once", n)
-			}
-			release() // the connection was slow, not dead
-		})
-	})
-}
-
+// TestADeviceThatIsNeverQuietIsToldNevertheless runs the loops in fake time
+// beside two clients of one thing whose requests overlap all the time.
 func TestADeviceThatIsNeverQuietIsToldNevertheless(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		inBubble(t, func(w *world, p *told) {
-			release := w.Hold("a")
-			w.update("a", "on-a", job.Succeeded)
-			for range 150 { // the next request begins before the last one ends
-				next := w.Hold("a")
-				release()
-				release = next
-				time.Sleep(10 * time.Millisecond) //nolint:forbidigo // fake time in a bubble
+		s, err := sqlite.Open(t.Context(), sqlite.Config{Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &quiet{}
+		w := &world{t: t, store: s, uids: new(job.UIDs), now: time.Now()}
+		w.Engine, err = engine.New(t.Context(), engine.Config{Store: s, UIDs: w.uids, Account: "123456789012", Publisher: p})
+		w.must(err)
+		w.things("a")
+		ctx, stop := context.WithCancel(t.Context())
+		ran := make(chan error)
+		go func() { ran <- w.Run(ctx) }()
+		var clients sync.WaitGroup
+		for i := range 2 {
+			clients.Go(func() {
+				time.Sleep(time.Duration(i) * 5 * time.Millisecond) //nolint:forbidigo // fake time in a bubble
+				for ctx.Err() == nil {
+					release := w.Hold(ctx, "a")
+					p.requests.Add(1)
+					time.Sleep(10 * time.Millisecond) //nolint:forbidigo // fake time in a bubble
+					p.requests.Add(-1)
+					release()
+				}
+			})
+		}
+		for i := range int32(3) {
+			time.Sleep(7 * time.Millisecond) //nolint:forbidigo // fake time in a bubble
+			w.create(fmt.Sprint("j", i), targets(toThing("a")))
+			time.Sleep(patience + 50*time.Millisecond) //nolint:forbidigo // fake time in a bubble
+			if n := p.told.Load(); n != i+1 {
+				t.Errorf("told %d times, want %d", n, i+1)
 			}
-			if n := p.times.Load(); n != 1 {
-				t.Errorf("told %d times, want once", n)
-			}
-			release()
-		})
+		}
+		if n := p.disturbed.Load(); n > 0 {
+			t.Errorf("told %d times in the middle of a request", n)
+		}
+		stop()
+		clients.Wait()
+		w.must(<-ran)
+		w.must(s.Close())
 	})
 }
+
+// patience is how long the outbox passes a busy thing by.
+const patience = 100 * time.Millisecond

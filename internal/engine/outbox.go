@@ -33,7 +33,7 @@ type Notification struct {
 
 // outboxOnce tells devices what has changed. The state that is sent is the
 // present one, so a burst of changes is told once; the row goes only after the
-// publisher has taken the message. Things that are held are passed by.
+// publisher has taken the message. Things with requests under way are passed by.
 func (e *Engine) outboxOnce(ctx context.Context, _ time.Time) (int, error) {
 	e.outbox.lower()
 	var done int
@@ -56,6 +56,7 @@ func (e *Engine) outboxPart(ctx context.Context, part int) (int, error) {
 	var owed []Notification
 	var is []job.Told
 	e.holds.read()
+	defer e.holds.done()
 	err := e.store.View(ctx, func(r store.Reader) error {
 		var err error
 		rows, err = r.Dirty(part, chunk)
@@ -78,17 +79,14 @@ func (e *Engine) outboxPart(ctx context.Context, part int) (int, error) {
 	var failed error
 	sent := make([]int, 0, len(rows))
 	for i, n := range owed {
-		if !e.holds.ready(n.Thing) {
-			continue
-		}
-		if e.publisher != nil && n.Notice != (job.Notice{}) {
-			n.At = e.now()
-			failed = e.publisher.Notify(ctx, n)
-		}
+		var told bool
+		told, failed = e.tell(ctx, n)
 		if failed != nil {
 			break
 		}
-		sent = append(sent, i)
+		if told {
+			sent = append(sent, i)
+		}
 	}
 	if len(sent) == 0 {
 		return 0, failed
@@ -106,6 +104,19 @@ func (e *Engine) outboxPart(ctx context.Context, part int) (int, error) {
 		return 0, err
 	}
 	return len(sent), failed
+}
+
+// tell tells a device what it is owed, and reports false if that has to wait.
+func (e *Engine) tell(ctx context.Context, n Notification) (bool, error) {
+	if !e.holds.tell(n.Thing) {
+		return false, nil
+	}
+	defer e.holds.told(n.Thing)
+	if e.publisher == nil || n.Notice == (job.Notice{}) {
+		return true, nil
+	}
+	n.At = e.now()
+	return true, e.publisher.Notify(ctx, n)
 }
 
 // notification reads the queue of a dirty row as it is now.

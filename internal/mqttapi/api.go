@@ -95,7 +95,9 @@ func (a *API) Handle(ctx context.Context, r Request) (Reply, bool, error) {
 	x := &exchange{Request: r, topic: t, start: time.Now(), at: a.engine.Now().UnixMilli()}
 	body, err := a.guard(ctx, x)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		x.release()
+		if x.release != nil {
+			x.release()
+		}
 		return Reply{}, true, err
 	}
 	return a.answer(ctx, x, body, err), true, nil

@@ -19,13 +19,23 @@ type exchange struct {
 	start time.Time
 	at    int64   // the engine's time of arrival, in milliseconds since the epoch
 	token *string // of the payload; nil if it has none or cannot be read
-	after func()  // ends the hold on the thing; nil if there is none
+	// release ends the engine's hold on the thing; nil if there is none.
+	release func()
 }
 
-// release ends the hold for a reply that will not be.
-func (x *exchange) release() {
-	if x.after != nil {
-		x.after()
+// afterMax is how long a device is not notified if nobody says that it has its
+// reply, in wall-clock time.
+const afterMax = time.Second
+
+// after returns what is to be called after the reply, if anything.
+func (x *exchange) after() func() {
+	if x.release == nil {
+		return nil
+	}
+	forgotten := time.AfterFunc(afterMax, x.release)
+	return func() {
+		forgotten.Stop()
+		x.release()
 	}
 }
 
@@ -97,7 +107,7 @@ func (a *API) answer(ctx context.Context, x *exchange, body any, err error) Repl
 		verdict, told = topic.Rejected, reject(err)
 		payload, _ = wire.EncodeMessage(x.token, at, told) // text and numbers cannot fail
 	}
-	reply := Reply{Topic: x.topic.Answer(verdict).String(), Payload: payload, QoS: x.QoS, After: x.after}
+	reply := Reply{Topic: x.topic.Answer(verdict).String(), Payload: payload, QoS: x.QoS, After: x.after()}
 	a.inspector.exchange(x, reply, told, at)
 	a.account(ctx, x, told.Code, err)
 	return reply

@@ -26,7 +26,7 @@ func (a *API) startNext(ctx context.Context, x *exchange) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.after = a.engine.Hold(in.ThingName)
+	x.release = a.engine.Hold(ctx, in.ThingName)
 	d, found, err := a.engine.StartNextPendingJobExecution(ctx, x.Principal, engine.StartRequest{
 		Thing: in.ThingName,
 		Start: job.Start{Details: in.StatusDetails, StepTimeoutMinutes: in.StepTimeoutInMinutes},
@@ -69,7 +69,7 @@ func (a *API) update(ctx context.Context, x *exchange) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.after = a.engine.Hold(in.ThingName)
+	x.release = a.engine.Hold(ctx, in.ThingName)
 	d, err := a.engine.UpdateJobExecution(ctx, x.Principal, engine.UpdateRequest{
 		Thing: in.ThingName, JobID: in.JobID, Namespace: x.topic.Namespace, Number: number, Document: in.IncludeJobDocument,
 		Update: job.Update{

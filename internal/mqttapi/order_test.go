@@ -3,11 +3,14 @@ package mqttapi_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
+	"muster/internal/job"
 	"muster/internal/mqttapi"
+	"muster/internal/store"
 )
 
 // connection is that of a device that has subscribed to its notifications: it
@@ -37,6 +40,26 @@ func (s switchboard) Publish(_ context.Context, m mqttapi.Message) error {
 	return nil
 }
 
+// dawdling is a store that lets everyone else go first between a commit and its
+// answer, and between reading and telling.
+type dawdling struct{ store.Store }
+
+func (d dawdling) UpdateQueues(ctx context.Context, refs []job.Ref, fn func(*job.Queue) error) error {
+	defer yield()
+	return d.Store.UpdateQueues(ctx, refs, fn)
+}
+
+func (d dawdling) View(ctx context.Context, fn func(store.Reader) error) error {
+	defer yield()
+	return d.Store.View(ctx, fn)
+}
+
+func yield() {
+	for range 100 {
+		runtime.Gosched()
+	}
+}
+
 // TestADeviceSeesItsAnswerThenWhatItChanged lets devices work through their
 // queues as fast as they can while the loops run and an operator goes on
 // creating jobs. What each sees must be one history: after an answer nothing
@@ -50,7 +73,10 @@ func TestADeviceSeesItsAnswerThenWhatItChanged(t *testing.T) {
 		names[i] = fmt.Sprintf("d%d", i)
 		to[names[i]] = &connection{last: make(chan struct{})}
 	}
-	w := newWorld(t, func(w *world) { w.around = to })
+	w := newWorld(t, func(w *world) {
+		w.around = to
+		w.wrap = func(s store.Store) store.Store { return dawdling{s} }
+	})
 	w.things(names...)
 	w.create("j00", `{}`, on(names...))
 	w.settle()

@@ -191,9 +191,6 @@ func on(things ...string) func(*job.Spec) {
 	}
 }
 
-func namespace(ns string) func(*job.Spec)   { return func(s *job.Spec) { s.Namespace = ns } }
-func timeout(minutes int64) func(*job.Spec) { return func(s *job.Spec) { s.TimeoutMinutes = minutes } }
-
 // publish sends a request of a connected device and returns the reply, which
 // has not been handed over yet.
 func (w *world) publish(topic, payload string) mqttapi.Reply {
