@@ -92,8 +92,16 @@ var table = map[string]rule{
 		why:     "sessions that outlive the process: the endpoint's contract on the store's",
 	},
 	"agent": {
-		imports: []string{"apierr", "topic", "wire"},
+		imports: []string{"topic", "wire"},
 		why:     "the device library; it sees of the server what every device sees",
+	},
+	"agent/dial": {
+		imports: []string{"agent"},
+		why:     "the device's connection over MQTT; it implements the contract of agent and knows no topics",
+	},
+	"agent/handler": {
+		imports: []string{"agent"},
+		why:     "what a device does in the steps of a job; it implements the contract of agent",
 	},
 	"mqttapi": {
 		imports: []string{"apierr", "auth", "engine", "job", "topic", "wire"},
