@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -78,7 +79,7 @@ func TestUpdateRefusalsCarryTheStateAndChangeNothing(t *testing.T) {
 	}
 	w.update("a", "j", job.Failed)
 	_, err = w.tryUpdate("a", "j", job.Update{Status: job.Failed})
-	if !apierr.Is(err, apierr.InvalidTransition) || err.(*apierr.Error).State.Status != "FAILED" {
+	if e, ok := errors.AsType[*apierr.Error](err); !ok || e.Kind != apierr.InvalidTransition || e.State.Status != "FAILED" {
 		t.Errorf("repeated end: got %v", err)
 	}
 	w.wantStatus("a", "j", "FAILED v3 #1")
@@ -101,7 +102,7 @@ func TestACanceledJobCannotBeStarted(t *testing.T) {
 		t.Error("$next shows an execution of a canceled job")
 	}
 	_, err = w.tryUpdate(names[1196], "j", job.Update{Status: job.InProgress})
-	if !apierr.Is(err, apierr.InvalidTransition) || err.(*apierr.Error).State.Status != "CANCELED" {
+	if e, ok := errors.AsType[*apierr.Error](err); !ok || e.Kind != apierr.InvalidTransition || e.State.Status != "CANCELED" {
 		t.Errorf("update: got %v", err)
 	}
 	w.update(names[1198], "j", job.Succeeded) // one at work may finish

@@ -42,7 +42,11 @@ func newWorld(t *testing.T, parts int, adjust ...func(*engine.Config)) *world {
 		f(&w.conf)
 	}
 	w.open(parts)
-	t.Cleanup(func() { w.store.Close() })
+	t.Cleanup(func() {
+		if err := w.store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return w
 }
 

@@ -102,7 +102,7 @@ func (e *Engine) Run(ctx context.Context, more ...Loop) error {
 		if n > 0 {
 			continue
 		}
-		err := wait(ctx, time.Now, time.Now().Add(breath), nil)
+		err := wait(ctx, wall, wall().Add(breath), nil)
 		if err == nil {
 			err = e.clock.Wait(ctx, next, e.wake)
 		}
@@ -162,8 +162,8 @@ func (d *driver) pass(ctx context.Context) (int, time.Time) {
 		}
 	}
 	for i, l := range d.loops {
-		if time.Now().Before(d.retry[i]) {
-			sooner(d.e.clock.Now().Add(time.Until(d.retry[i])))
+		if left := d.retry[i].Sub(wall()); left > 0 {
+			sooner(d.e.clock.Now().Add(left))
 			continue
 		}
 		at, err := l.Next(ctx)
@@ -191,7 +191,7 @@ func (d *driver) note(ctx context.Context, i int, at time.Time, err error) time.
 		return time.Time{}
 	}
 	d.pause[i] = min(max(2*d.pause[i], backoff0), backoff1)
-	d.retry[i] = time.Now().Add(d.pause[i])
+	d.retry[i] = wall().Add(d.pause[i])
 	d.e.stats[statLoopFailures].Add(1)
 	if e, ok := errors.AsType[*apierr.Error](err); !ok || e.Kind != apierr.Unavailable || d.pause[i] == backoff0 {
 		d.e.log.Error("loop failed", "loop", d.loops[i].Name, "err", err, "again", d.pause[i])

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -127,7 +128,7 @@ func TestCreateJobRefusals(t *testing.T) {
 			if !apierr.Is(err, tt.kind) {
 				t.Fatalf("got %v, want kind %v", err, tt.kind)
 			}
-			if e := err.(*apierr.Error); tt.kind == apierr.AlreadyExists && (e.ResourceID != "j" || e.ResourceARN != "arn:aws:iot:us-east-1:123456789012:job/j") {
+			if e, ok := errors.AsType[*apierr.Error](err); ok && tt.kind == apierr.AlreadyExists && (e.ResourceID != "j" || e.ResourceARN != "arn:aws:iot:us-east-1:123456789012:job/j") {
 				t.Errorf("got resource %q %q", e.ResourceID, e.ResourceARN)
 			}
 		})
