@@ -15,6 +15,7 @@ type thingsCmd struct {
 	List     thingsListCmd     `cmd:"" help:"List things."`
 	Describe thingsDescribeCmd `cmd:"" help:"Show a thing, its groups and its jobs."`
 	Delete   thingsDeleteCmd   `cmd:"" help:"Delete things."`
+	Messages thingsMessagesCmd `cmd:"" help:"Show what a thing's device and the server have said to each other about jobs."`
 }
 
 type thingsCreateCmd struct {

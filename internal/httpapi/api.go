@@ -17,6 +17,8 @@ type Config struct {
 	Registry *registry.Registry
 	// Auth says who sent a request. It is asked for every request.
 	Auth auth.Authenticator
+	// Messages is asked for the last job messages of a thing; nil means that none are kept.
+	Messages Messages
 	// Log gets one line a request; nil discards.
 	Log *slog.Logger
 	// Metrics is where the numbers of the API are registered; nil keeps none.
@@ -34,12 +36,13 @@ type Config struct {
 type API struct {
 	engine   *engine.Engine
 	registry *registry.Registry
+	messages Messages
 	front    *front
 }
 
 // New returns an API. It fails if a metric's name is taken.
 func New(c Config) (*API, error) {
-	a := &API{engine: c.Engine, registry: c.Registry}
+	a := &API{engine: c.Engine, registry: c.Registry, messages: c.Messages}
 	var err error
 	a.front, err = newFront(
 		frontConfig{auth: c.Auth, log: c.Log, metrics: c.Metrics, bodyLimit: c.BodyLimit},

@@ -13,6 +13,7 @@ func (a *API) musterRoutes() []route {
 		{"POST /muster/v1/keys", "CreateKey", control, "muster:CreateKey", handle(a.createKey)},
 		{"POST /muster/v1/keys/{id}/disable", "DisableKey", control, "muster:DisableKey", handle(a.disableKey)},
 		{"POST /muster/v1/keys/{id}/enable", "EnableKey", control, "muster:EnableKey", handle(a.enableKey)},
+		{"GET /muster/v1/things/{thingName}/messages", "ListMessages", control, "muster:ListMessages", handle(a.listMessages)},
 	}
 }
 

@@ -86,12 +86,14 @@ func newWorld(t testing.TB, tune ...func(*engine.Config, *registry.Config)) *wor
 	return w
 }
 
-// api returns the API with an authenticator.
-func (w *world) api(a auth.Authenticator) *httpapi.API {
+// api returns the API with an authenticator; tune changes its configuration.
+func (w *world) api(a auth.Authenticator, tune ...func(*httpapi.Config)) *httpapi.API {
 	w.t.Helper()
-	api, err := httpapi.New(httpapi.Config{
-		Engine: w.engine, Registry: w.registry, Auth: a, Log: slog.New(slog.DiscardHandler),
-	})
+	c := httpapi.Config{Engine: w.engine, Registry: w.registry, Auth: a, Log: slog.New(slog.DiscardHandler)}
+	for _, f := range tune {
+		f(&c)
+	}
+	api, err := httpapi.New(c)
 	if err != nil {
 		w.t.Fatal(err)
 	}
