@@ -96,7 +96,7 @@ func (s *holds) enter(ctx context.Context, thing string) *hold {
 
 // passedFor reports whether the outbox has passed the thing by for longer than d.
 func (h *hold) passedFor(d time.Duration) bool {
-	return !h.passed.IsZero() && time.Since(h.passed) > d
+	return !h.passed.IsZero() && wall().Sub(h.passed) > d
 }
 
 // await waits until the device has been told, or for long enough. s.mu is held,
@@ -172,7 +172,7 @@ func (s *holds) tell(thing string) bool {
 	if h.requests > 0 || moved && !h.passedFor(holdMax) {
 		h.owed = true
 		if h.passed.IsZero() {
-			h.passed = time.Now()
+			h.passed = wall()
 		}
 		return false
 	}
