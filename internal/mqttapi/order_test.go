@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"muster/internal/job"
 	"muster/internal/mqttapi"
@@ -172,4 +174,30 @@ func checkHistory(t *testing.T, name string, got []string) {
 			complain(i, "unexpected")
 		}
 	}
+}
+
+// TestADeviceIsToldThoughNobodySaysThatItHasItsReply runs in fake time.
+func TestADeviceIsToldThoughNobodySaysThatItHasItsReply(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.create("j", `{}`)
+		w.settle()
+		w.broker.take()
+		ctx, stop := context.WithCancel(t.Context())
+		ran := make(chan error)
+		go func() { ran <- w.engine.Run(ctx) }()
+		r := w.publish(b+"j/update", `{"status":"SUCCEEDED"}`)
+		time.Sleep(900 * time.Millisecond) //nolint:forbidigo // fake time in a bubble
+		if n := len(w.broker.take()); n != 0 {
+			t.Errorf("%d messages before the reply", n)
+		}
+		time.Sleep(200 * time.Millisecond) //nolint:forbidigo // fake time in a bubble
+		if n := len(w.broker.take()); n != 2 {
+			t.Errorf("%d messages, want notify and notify-next", n)
+		}
+		r.After() // it was slow, not forgotten
+		stop()
+		w.must(<-ran)
+	})
 }
