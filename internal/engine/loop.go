@@ -139,6 +139,12 @@ func (e *Engine) Settle(ctx context.Context, more ...Loop) error {
 	}
 }
 
+// passing reports whether a failure has nothing to do with what was tried: the
+// store is down, or nobody waits any more.
+func passing(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || apierr.Is(err, apierr.Unavailable)
+}
+
 // driver runs loops and remembers which have failed.
 type driver struct {
 	e     *Engine

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -35,19 +37,52 @@ func (e *Engine) membershipOnce(ctx context.Context, now time.Time) (int, error)
 }
 
 // membershipPart deals with a chunk of a part's changes: executions follow and
-// the changes go in one transaction.
+// the changes go in one transaction. If that fails because of one of them, the
+// others follow one by one, but for later ones of the same thing: those would
+// come too early.
 func (e *Engine) membershipPart(ctx context.Context, part int, now int64) (int, error) {
+	var changes []thing.Change
+	err := e.store.View(ctx, func(r store.Reader) error {
+		var err error
+		changes, err = r.Changes(part, changeChunk)
+		return err
+	})
+	if err != nil || len(changes) == 0 {
+		return 0, err
+	}
+	err = e.followAll(ctx, part, changes, now)
+	if err == nil {
+		return len(changes), nil
+	}
+	if passing(ctx, err) {
+		return 0, err
+	}
 	var done int
+	var faults []error
+	stuck := make(map[int64]bool)
+	for _, c := range changes {
+		if stuck[c.ThingUID] {
+			continue
+		}
+		err = e.followAll(ctx, part, []thing.Change{c}, now)
+		if err != nil {
+			stuck[c.ThingUID] = true
+			faults = append(faults, fmt.Errorf("change of thing %s: %w", c.Thing, err))
+			continue
+		}
+		done++
+	}
+	return done, errors.Join(faults...)
+}
+
+// followAll deals with changes in one transaction. One that is dealt with again
+// changes nothing: its sequence number is older than what it has led to.
+func (e *Engine) followAll(ctx context.Context, part int, changes []thing.Change, now int64) error {
 	var seen effects
 	err := e.store.UpdatePart(ctx, part, 0, func(tx store.Tx) error {
 		seen = effects{}
-		changes, err := tx.Changes(part, changeChunk)
-		if err != nil {
-			return err
-		}
-		done = len(changes)
 		for _, c := range changes {
-			err = e.follow(tx, c, &seen, now)
+			err := e.follow(tx, c, &seen, now)
 			if err != nil {
 				return err
 			}
@@ -61,7 +96,7 @@ func (e *Engine) membershipPart(ctx context.Context, part int, now int64) (int, 
 	if err == nil {
 		e.react(seen)
 	}
-	return done, err
+	return err
 }
 
 func (e *Engine) follow(tx store.Tx, c thing.Change, seen *effects, now int64) error {

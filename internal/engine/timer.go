@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"muster/internal/job"
@@ -49,25 +51,53 @@ func (e *Engine) timerPart(ctx context.Context, part int, now int64) (int, error
 	if err != nil || !due {
 		return 0, err
 	}
+	done, err := e.timeOut(ctx, part, now, func(r store.Reader) ([]job.Ref, error) { return r.Due(part, now, chunk) })
+	if err == nil || passing(ctx, err) {
+		return done, err
+	}
+	// One of them cannot be dealt with. It must not keep the others from their end.
+	var refs []job.Ref
+	failed := e.store.View(ctx, func(r store.Reader) error {
+		var err error
+		refs, err = r.Due(part, now, chunk)
+		return err
+	})
+	if failed != nil {
+		return 0, failed
+	}
+	var faults []error
+	for _, ref := range refs {
+		n, err := e.timeOut(ctx, part, now, func(store.Reader) ([]job.Ref, error) { return []job.Ref{ref}, nil })
+		done += n
+		if err != nil {
+			faults = append(faults, fmt.Errorf("timer of thing %s: %w", ref.Thing, err))
+		}
+	}
+	return done, errors.Join(faults...)
+}
+
+// timeOut settles the queues that due names, in one transaction, and returns how many.
+func (e *Engine) timeOut(ctx context.Context, part int, now int64, due func(store.Reader) ([]job.Ref, error)) (int, error) {
 	var done int
 	var seen effects
-	err = e.store.UpdatePart(ctx, part, 0, func(tx store.Tx) error {
-		seen = effects{}
-		refs, err := tx.Due(part, now, chunk)
+	err := e.store.UpdatePart(ctx, part, 0, func(tx store.Tx) error {
+		done, seen = 0, effects{}
+		refs, err := due(tx)
 		if err != nil {
 			return err
 		}
-		done = len(refs)
 		err = e.queues(tx, refs, &seen, func(q *job.Queue) { q.Settle(now) })
 		if err != nil {
 			return err
 		}
+		done = len(refs)
 		return tx.Rearm(refs)
 	})
-	if err == nil {
-		e.react(seen)
+	if err != nil {
+		return 0, err
 	}
-	return done, err
+	e.react(seen)
+	return done, nil
 }
 
 // anyDue looks before a transaction is opened for nothing.

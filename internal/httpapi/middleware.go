@@ -152,7 +152,7 @@ func (f *front) finish(r *http.Request, ev *event) {
 	f.metrics.inFlight.Dec()
 	f.metrics.observe(ev.op, planeLabel(ev.plane), ev.status, took)
 	level := slog.LevelInfo
-	if ev.status >= http.StatusInternalServerError {
+	if ev.status >= http.StatusInternalServerError && ev.status != http.StatusNotImplemented {
 		level = slog.LevelError
 	}
 	ctx := context.WithoutCancel(r.Context())

@@ -65,7 +65,7 @@ func TestRefusedMessages(t *testing.T) {
 		{"long packet", message(1, "a", strings.Repeat("x", 150_000)), 0, codec.QuotaExceeded, false},
 		{"wildcard in the topic", message(1, "a/+", ""), 0, codec.TopicNameInvalid, false},
 		{"alias above the maximum", alias("a", 9), 0, codec.TopicAliasInvalid, true},
-		{"alias that stands for nothing", alias("", 3), 0, codec.TopicAliasInvalid, true},
+		{"alias that stands for nothing", alias("", 3), 0, codec.ProtocolError, true},
 		{"user properties", wordy, codec.QuotaExceeded, 0, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

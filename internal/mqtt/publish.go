@@ -67,7 +67,7 @@ func (k *conn) topic(p *codec.Publish) (topicName, *ending) {
 	}
 	if len(p.Topic) == 0 {
 		if int(p.Alias) > len(k.aliases) || k.aliases[p.Alias-1].text == "" {
-			return topicName{}, clientError(&codec.Error{Reason: codec.TopicAliasInvalid, Text: "topic alias stands for nothing"})
+			return topicName{}, clientError(&codec.Error{Reason: codec.ProtocolError, Rule: "MQTT-3.3.4", Text: "topic alias stands for nothing"})
 		}
 		return k.aliases[p.Alias-1], nil
 	}
