@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -138,7 +139,7 @@ func (c *crashes) killWhileStarting(t *testing.T, moment time.Duration) {
 	defer cancel()
 	s, err := harness.Start(ctx, program, c.cfg)
 	if err == nil {
-		check(t, "kill", s.Kill())
+		check(t, "kill", errors.Join(s.Kill(), s.Discard()))
 	}
 }
 

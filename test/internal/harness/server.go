@@ -53,7 +53,7 @@ type Server struct {
 }
 
 // Start starts a server and returns when it serves. The error, if it ends or
-// ctx does, has its log.
+// ctx does, has its log. Who starts one stops or kills it, and discards its log.
 func Start(ctx context.Context, p Program, c Config) (*Server, error) {
 	args := append([]string{"serve", "--data", c.Data, "--listen", "127.0.0.1:0", "--log-level", "warn"}, c.Args...)
 	cmd := c.command(p, args)
@@ -73,7 +73,7 @@ func Start(ctx context.Context, p Program, c Config) (*Server, error) {
 	}
 	if err := s.ready(ctx); err != nil {
 		err = fmt.Errorf("harness: %s: %w\n%s", strings.Join(args, " "), err, s.Log())
-		return nil, errors.Join(err, s.Kill(), os.Remove(s.log))
+		return nil, errors.Join(err, s.Kill(), s.Discard())
 	}
 	return s, nil
 }
@@ -176,6 +176,9 @@ func (s *Server) Kill() error {
 	}
 	return err
 }
+
+// Discard removes the log of a server that has ended.
+func (s *Server) Discard() error { return os.Remove(s.log) }
 
 // Log returns the end of what the server has written to stderr.
 func (s *Server) Log() string {

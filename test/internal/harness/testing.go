@@ -68,7 +68,7 @@ func Serve(t testing.TB, p Program, c Config) *Server {
 		if t.Failed() && log != "" {
 			t.Logf("log of the server on %s:\n%s", s.Data(), log)
 		}
-		if err := os.Remove(s.log); err != nil {
+		if err := s.Discard(); err != nil {
 			t.Error(err)
 		}
 	})
