@@ -55,6 +55,7 @@ func TestServeTellsOperatorsHowItIs(t *testing.T) {
 	for _, name := range []string{
 		"go_goroutines", "muster_build_info", "muster_http_requests_total", "muster_http_request_duration_seconds_bucket",
 		"muster_store_commit_calls_count", "muster_store_commit_duration_seconds_count", "muster_engine_loop_failures_total",
+		`muster_job_executions_total{status="FAILED"}`, `muster_jobs{status="IN_PROGRESS"}`, "muster_engine_backlog",
 	} {
 		if !strings.Contains(metrics, "\n"+name) {
 			t.Errorf("/metrics: got no %s", name)

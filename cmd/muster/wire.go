@@ -59,7 +59,7 @@ func (s *server) build(ctx context.Context, metrics *prometheus.Registry) error 
 	if err != nil {
 		return err
 	}
-	metrics.MustRegister(loopFailures(s.engine.LoopFailures))
+	metrics.MustRegister(loopFailures(s.engine.LoopFailures), newEngineMetrics(s.engine, s.folder.store))
 	r := registry.New(registry.Config{
 		Store: s.folder.store, UIDs: uids, Now: s.engine.Now, Sealer: s.folder.sealer, Account: s.cfg.Account,
 		Endpoint: s.cfg.Endpoint, DeleteTypeWait: s.cfg.DeleteThingTypeWait,

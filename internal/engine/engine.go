@@ -58,6 +58,7 @@ type Engine struct {
 	holds                             holds
 	wake                              chan struct{}
 	stats                             [statCount]atomic.Int64
+	reached                           [len(job.Counts{})]atomic.Int64 // by status
 }
 
 // New returns an engine. Its loops do nothing until Run, or until they are
@@ -133,8 +134,9 @@ func (e *Engine) queue(ctx context.Context, ref job.Ref, fn func(*job.Queue) err
 	err := e.store.UpdateQueues(ctx, []job.Ref{ref}, func(q *job.Queue) error {
 		seen = effects{}
 		e.mute(q)
+		before := q.Changes() // of others whom the store serves together with us
 		err := fn(q)
-		seen.of(q)
+		seen.of(q, before)
 		return err
 	})
 	if err == nil {
@@ -151,8 +153,9 @@ func (e *Engine) queue(ctx context.Context, ref job.Ref, fn func(*job.Queue) err
 func (e *Engine) queues(tx store.Tx, refs []job.Ref, seen *effects, fn func(*job.Queue)) error {
 	return tx.Queues(refs, func(q *job.Queue) error {
 		e.mute(q)
+		before := q.Changes()
 		fn(q)
-		seen.of(q)
+		seen.of(q, before)
 		return nil
 	})
 }
@@ -163,15 +166,17 @@ func (e *Engine) mute(q *job.Queue) {
 	}
 }
 
-// effects is what the loops must know of changed queues.
+// effects is what the loops, and the metrics, must know of changed queues.
 type effects struct {
 	told, ended bool
-	deadline    int64 // the earliest, or 0
+	deadline    int64      // the earliest, or 0
+	reached     job.Counts // executions that have come to a status
 }
 
-// of adds what a queue holds after a change. It looks at live executions only,
-// so it may see a deadline that is not new: waking early is harmless.
-func (f *effects) of(q *job.Queue) {
+// of adds what a call has made of a queue, of which others had changed something
+// before. A deadline that is not new may be among what it sees: waking early is
+// harmless.
+func (f *effects) of(q *job.Queue, before []job.Change) {
 	changes := q.Changes()
 	f.told = f.told || len(changes) > 0
 	for _, c := range changes {
@@ -179,10 +184,28 @@ func (f *effects) of(q *job.Queue) {
 		if d := c.After.Deadline(); d != 0 && (f.deadline == 0 || d < f.deadline) {
 			f.deadline = d
 		}
+		if was(c, before) != c.After.Status {
+			f.reached[c.After.Status]++
+		}
 	}
 }
 
+// was returns the status that an execution had when the call began.
+func was(c job.Change, before []job.Change) job.Status {
+	for _, b := range before {
+		if b.After.Key() == c.After.Key() {
+			return b.After.Status
+		}
+	}
+	return c.Before.Status
+}
+
 func (e *Engine) react(f effects) {
+	for status, n := range f.reached {
+		if n != 0 {
+			e.reached[status].Add(n)
+		}
+	}
 	if f.deadline != 0 && e.timers.earlier(f.deadline) {
 		e.nudge()
 	}

@@ -347,3 +347,21 @@ func (w *world) countsAgree(id string) {
 		w.t.Errorf("%s: counted %v, stored %v", id, want, got)
 	}
 }
+
+func TestReachedCountsChangesOfStatus(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.things("a", "b")
+	w.create("j", targets(toThing("a"), toThing("b")))
+	w.start("a", job.Start{})
+	w.update("a", "j", job.InProgress) // progress, no other status
+	w.update("a", "j", job.Succeeded)
+	if _, err := w.tryUpdate("a", "j", job.Update{Status: job.Failed}); err == nil {
+		t.Fatal("a finished execution took an update")
+	}
+	w.update("b", "j", job.Rejected)
+	want := job.Counts{job.Queued: 2, job.InProgress: 1, job.Succeeded: 1, job.Rejected: 1}
+	if got := w.Reached(); got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
