@@ -271,7 +271,7 @@ type bareCall struct {
 func bare(b *testing.B, dir string) *harness {
 	b.Helper()
 	dsn := "file:" + filepath.Join(dir, "muster.db") +
-		"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=wal_autocheckpoint(0)&_pragma=cache_size(-65536)&_pragma=journal_size_limit(67108864)"
+		"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=wal_autocheckpoint(0)&_pragma=cache_size(-131072)&_pragma=journal_size_limit(67108864)"
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		b.Fatal(err)

@@ -11,6 +11,8 @@ const (
 	// maxLog is the size of the log, in bytes, at which commits wait for it to
 	// be emptied. The bulk is copied before they have to.
 	maxLog = 64 << 20
+	// restLog is how much of the log may be left to copy while commits wait.
+	restLog = 1 << 20
 )
 
 // checkpoints is the loop that empties the write-ahead log from a connection of
@@ -66,9 +68,9 @@ func (k *checkpoints) pause(d time.Duration) bool {
 }
 
 // once copies what it can while others read and write. If the log has grown
-// past its bound, it copies what has been written meanwhile and then the rest
-// with the writer at rest, so that the log starts anew. It returns the size of
-// the log in bytes, as found.
+// past its bound, it goes on until what is written meanwhile is little, and
+// copies that with the writer at rest, so that the log starts anew. It returns
+// the size of the log in bytes, as found.
 func (k *checkpoints) once() (int64, error) {
 	log, done, err := k.checkpoint(`PRAGMA wal_checkpoint(PASSIVE)`)
 	if err != nil || log < k.s.maxLog {
@@ -77,9 +79,15 @@ func (k *checkpoints) once() (int64, error) {
 		}
 		return log, err
 	}
-	_, _, err = k.checkpoint(`PRAGMA wal_checkpoint(PASSIVE)`)
-	if err != nil {
-		return log, err
+	for at, tries := log, 0; tries < 5; tries++ {
+		now, _, err := k.checkpoint(`PRAGMA wal_checkpoint(PASSIVE)`)
+		if err != nil {
+			return log, err
+		}
+		if now-at < restLog {
+			break
+		}
+		at = now
 	}
 	k.s.w.idle.Lock()
 	defer k.s.w.idle.Unlock()
@@ -93,6 +101,13 @@ func (k *checkpoints) once() (int64, error) {
 
 // checkpoint returns the size of the log and whether all of it is copied.
 func (k *checkpoints) checkpoint(pragma string) (log int64, done bool, err error) {
+	if k.c == nil {
+		k.c, err = k.s.openCheckpointer()
+		if err != nil {
+			k.c = nil
+			return 0, false, err
+		}
+	}
 	var busy bool
 	var frames, copied int64
 	err = k.c.query(pragma, func(r row) error {
@@ -100,5 +115,9 @@ func (k *checkpoints) checkpoint(pragma string) (log int64, done bool, err error
 		return nil
 	})
 	k.c.broken = nil // no transaction of ours could be lost
+	if lost(err) {
+		_ = k.c.close() // it has failed before
+		k.c = nil
+	}
 	return frames * k.s.pageSize, err == nil && !busy && frames == copied, err
 }

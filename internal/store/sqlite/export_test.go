@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -23,8 +25,12 @@ func (s *Statements) Watch(cfg *Config) {
 	}
 }
 
-// All returns the statements seen.
-func (s *Statements) All() map[string]bool { return s.seen }
+// All returns the statements seen, in order.
+func (s *Statements) All() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.seen))
+}
 
 // Plan returns what SQLite says it will do for a statement.
 func (s *Store) Plan(ctx context.Context, query string) ([]string, error) {

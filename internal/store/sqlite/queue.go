@@ -144,6 +144,10 @@ func (qs *queues) find(ref job.Ref) *entry {
 // load reads the queues of all refs that are not loaded yet, and what the refs
 // ask for, in a few statements for each part.
 func (qs *queues) load(refs []job.Ref) error {
+	err := qs.loadNames(refs)
+	if err != nil {
+		return err
+	}
 	if qs.parts == 1 {
 		return qs.loadPart(0, refs)
 	}
@@ -162,18 +166,16 @@ func (qs *queues) load(refs []job.Ref) error {
 }
 
 func (qs *queues) loadPart(part int, refs []job.Ref) error {
-	err := qs.loadNames(part, refs)
-	if err != nil {
-		return err
-	}
-	err = qs.loadLive(part, qs.add(part, refs))
+	err := qs.loadLive(part, qs.add(part, refs))
 	if err != nil {
 		return err
 	}
 	return qs.loadHistories(part, refs)
 }
 
-func (qs *queues) loadNames(part int, refs []job.Ref) error {
+// loadNames reads which things have the names that are not known yet. The index
+// holds the uids, and is much smaller than the table.
+func (qs *queues) loadNames(refs []job.Ref) error {
 	var ask []string
 	for _, ref := range refs {
 		if _, ok := qs.names[ref.Thing]; !ok {
@@ -188,10 +190,10 @@ func (qs *queues) loadNames(part int, refs []job.Ref) error {
 	if err != nil {
 		return err
 	}
-	return qs.c.query(`SELECT t.name, t.uid FROM json_each(?) k CROSS JOIN things t ON t.part = ? AND t.name = k.value`, func(r row) error {
+	return qs.c.query(`SELECT name, uid FROM json_each(?) k CROSS JOIN things INDEXED BY things_name ON name = k.value`, func(r row) error {
 		qs.names[r.text(0)] = r.int(1)
 		return nil
-	}, text, part)
+	}, text)
 }
 
 // add makes an empty queue for each thing that has none yet, and returns the

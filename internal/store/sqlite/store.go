@@ -115,7 +115,7 @@ func (s *Store) open() error {
 	if err != nil {
 		return errors.Join(s.openFault(err), c.close())
 	}
-	k, err := s.connect(`busy_timeout(0)`, `wal_autocheckpoint(0)`)
+	k, err := s.openCheckpointer()
 	if err != nil {
 		return errors.Join(s.openFault(err), c.close())
 	}
@@ -178,10 +178,15 @@ func (s *Store) connect(pragmas ...string) (*conn, error) {
 	return c, nil
 }
 
-// openWriter opens the connection that writes. The page cache is 64 MiB.
+// openWriter opens the connection that writes. Its page cache takes up to 128 MiB.
 func (s *Store) openWriter() (*conn, error) {
 	return s.connect(`busy_timeout(5000)`, `journal_mode(WAL)`, `synchronous(FULL)`, `wal_autocheckpoint(0)`,
-		`cache_size(-65536)`, fmt.Sprintf(`journal_size_limit(%d)`, s.maxLog))
+		`cache_size(-131072)`, fmt.Sprintf(`journal_size_limit(%d)`, s.maxLog))
+}
+
+// openCheckpointer opens the connection that copies the log. It waits for nobody.
+func (s *Store) openCheckpointer() (*conn, error) {
+	return s.connect(`busy_timeout(0)`, `wal_autocheckpoint(0)`)
 }
 
 // Parts implements store.Store.
@@ -223,7 +228,9 @@ func (s *Store) Close() error {
 			errs = append(errs, c.close())
 		}
 	}
-	errs = append(errs, s.checkpoints.c.close())
+	if s.checkpoints.c != nil {
+		errs = append(errs, s.checkpoints.c.close())
+	}
 	if s.w.c != nil {
 		errs = append(errs, s.w.c.close())
 	}

@@ -33,14 +33,22 @@ func open(t testing.TB, cfg sqlite.Config) *sqlite.Store {
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	for _, parts := range []int{1, 8} {
-		t.Run(fmt.Sprintf("%d parts", parts), func(t *testing.T) {
-			t.Parallel()
-			storetest.Run(t, func(t *testing.T) store.Store { return open(t, sqlite.Config{Parts: parts}) })
-			storetest.RunReopen(t, func(t *testing.T) func() store.Store {
-				dir := t.TempDir()
-				return func() store.Store { return open(t, sqlite.Config{Dir: dir, Parts: parts}) }
+	var seen sqlite.Statements
+	t.Run("suite", func(t *testing.T) {
+		for _, parts := range []int{1, 8} {
+			t.Run(fmt.Sprintf("%d parts", parts), func(t *testing.T) {
+				t.Parallel()
+				storetest.Run(t, func(t *testing.T) store.Store {
+					cfg := sqlite.Config{Parts: parts}
+					seen.Watch(&cfg)
+					return open(t, cfg)
+				})
+				storetest.RunReopen(t, func(t *testing.T) func() store.Store {
+					dir := t.TempDir()
+					return func() store.Store { return open(t, sqlite.Config{Dir: dir, Parts: parts}) }
+				})
 			})
-		})
-	}
+		}
+	})
+	t.Run("plans", func(t *testing.T) { checkPlans(t, seen.All()) })
 }

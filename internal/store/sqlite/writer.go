@@ -110,6 +110,7 @@ func (w *writer) abort(err error) {
 		w.c = nil
 	}
 	w.s.health.wrote(err)
+	w.s.checkpoints.wake()
 	for _, k := range w.batch {
 		select {
 		case <-k.done:

@@ -80,9 +80,8 @@ func testConcurrency(t *testing.T, open Open) {
 		t.Parallel()
 		b := setup(t, open)
 		var won atomic.Int32
-		race(func(i int) {
+		race(func(int) {
 			x := b.newThing("t")
-			x.UID += int64(i)
 			err := b.s.Update(t.Context(), func(tx store.Tx) error { return tx.InsertThing(x) })
 			if err == nil {
 				won.Add(1)
@@ -232,12 +231,12 @@ func testMixed(open Open) func(*testing.T) {
 				check(t, b.s.Update(t.Context(), func(tx store.Tx) error {
 					return errors.Join(
 						total(tx),
-						tx.Queues(refs(j, x), func(q *job.Queue) error { q.Leave(b.uid+1, t0); return nil }),
+						tx.Queues(refs(j, x), func(q *job.Queue) error { q.Leave(b.uid.Load()+1, t0); return nil }),
 						total(tx),
 					)
 				}))
 			case 2:
-				check(t, b.change(refs(j, x)[0], func(q *job.Queue) error { q.Enqueue(b.uid+2, t0); return nil }))
+				check(t, b.change(refs(j, x)[0], func(q *job.Queue) error { q.Enqueue(b.uid.Load()+2, t0); return nil }))
 			case 3:
 				err := b.change(ref(x, j), func(q *job.Queue) error {
 					_, err := q.Update(job.Update{Status: job.Succeeded}, t0)

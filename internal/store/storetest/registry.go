@@ -164,7 +164,7 @@ func testGroups(t *testing.T, open Open) {
 		b := setup(t, open)
 		g := b.group("g", b.group("root", thing.Group{}))
 		kind(t, b.fails(func(tx store.Tx) error {
-			return tx.InsertGroup(thing.Group{UID: b.uid + 1, Name: "g", ID: "x", Path: []int64{b.uid + 1}})
+			return tx.InsertGroup(thing.Group{UID: b.uid.Load() + 1, Name: "g", ID: "x", Path: []int64{b.uid.Load() + 1}})
 		}), apierr.AlreadyExists)
 		g.Description, g.Attributes, g.Version = "d", map[string]string{"a": "b"}, 2
 		b.update(func(tx store.Tx) error { return tx.UpdateGroup(g) })

@@ -20,7 +20,7 @@ func RunReopen(t *testing.T, place Place) {
 	t.Run("everything is there", func(t *testing.T) {
 		t.Parallel()
 		open := place(t)
-		b := &bundle{T: t, s: open(), uid: 1 << 50}
+		b := newBundle(t, open())
 		b.everything()
 		before := b.dump()
 		parts := b.s.Parts()
@@ -42,7 +42,7 @@ func RunReopen(t *testing.T, place Place) {
 	t.Run("order goes on growing", func(t *testing.T) {
 		t.Parallel()
 		open := place(t)
-		b := &bundle{T: t, s: open(), uid: 1 << 50}
+		b := newBundle(t, open())
 		x, j, k := b.things("t", 1)[0], b.job("j"), b.job("k")
 		b.enqueue(j, t0, x)
 		b.update(func(tx store.Tx) error { return tx.MarkJob(j.UID) })

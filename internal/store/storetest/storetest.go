@@ -5,6 +5,7 @@ package storetest
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 
 	"muster/internal/store"
@@ -53,18 +54,23 @@ func Run(t *testing.T, open Open) {
 type bundle struct {
 	*testing.T
 	s   store.Store
-	uid int64 // the last one given out
+	uid atomic.Int64 // the last one given out
 }
 
 func setup(t *testing.T, open Open) *bundle {
 	t.Helper()
-	return &bundle{T: t, s: open(t), uid: 1 << 50}
+	return newBundle(t, open(t))
+}
+
+func newBundle(t *testing.T, s store.Store) *bundle {
+	b := &bundle{T: t, s: s}
+	b.uid.Store(1 << 50)
+	return b
 }
 
 // next returns a uid that is greater than those before.
 func (b *bundle) next() int64 {
-	b.uid++
-	return b.uid
+	return b.uid.Add(1)
 }
 
 // update runs fn in a transaction that must succeed.

@@ -225,7 +225,7 @@ func testFloor(t *testing.T, open Open) {
 		}},
 		{"work", func(tx store.Tx, uid int64) error { return tx.StartWork(1, store.Rollout, store.Cursor{}, uid, nil) }},
 	} {
-		b.uid += day // steps ahead must not hide a missing case
+		b.uid.Add(day) // steps ahead must not hide a missing case
 		uid := b.next()
 		if err := b.s.Update(t.Context(), func(tx store.Tx) error { check(t, c.store(tx, uid)); return errStop }); !errors.Is(err, errStop) {
 			t.Fatal(err)

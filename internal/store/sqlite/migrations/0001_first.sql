@@ -169,7 +169,7 @@ CREATE TABLE things (
 	attributes TEXT,
 	PRIMARY KEY (part, name)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX things_name ON things (name);
+CREATE INDEX things_name ON things (name, uid); -- every queue starts from a name
 CREATE INDEX things_type ON things (type, name) WHERE type <> '';
 
 CREATE TABLE types (
