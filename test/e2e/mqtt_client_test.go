@@ -14,6 +14,7 @@ import (
 	awsv2 "github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/coder/websocket"
+	"github.com/eclipse/paho.golang/packets"
 	paho5 "github.com/eclipse/paho.golang/paho"
 	paho3 "github.com/eclipse/paho.mqtt.golang"
 
@@ -110,7 +111,7 @@ func (l *link) dial5(ctx context.Context, d dialing) error {
 		return err
 	}
 	c := paho5.NewClient(paho5.ClientConfig{
-		Conn: nc, PacketTimeout: soon,
+		Conn: packets.NewThreadSafeConn(nc), PacketTimeout: soon, // its pings come between the parts of other packets else
 		OnPublishReceived: []func(paho5.PublishReceived) (bool, error){func(r paho5.PublishReceived) (bool, error) {
 			l.inbox <- message{r.Packet.Topic, string(r.Packet.Payload)}
 			return true, nil
@@ -158,7 +159,7 @@ func (d dialing) conn(ctx context.Context) (net.Conn, error) {
 	if got := resp.Header.Get("Sec-Websocket-Protocol"); got != "mqtt" {
 		return nil, fmt.Errorf("subprotocol %q", got)
 	}
-	return dbg{websocket.NetConn(context.WithoutCancel(ctx), ws, websocket.MessageBinary)}, nil
+	return websocket.NetConn(context.WithoutCancel(ctx), ws, websocket.MessageBinary), nil
 }
 
 // connect is dial that must succeed. The link is closed at the end of the test.

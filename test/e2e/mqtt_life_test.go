@@ -1,14 +1,13 @@
 package e2e_test
 
 import (
+	"crypto/tls"
 	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
-
-	"crypto/tls"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -50,9 +49,6 @@ func TestMQTTLife(t *testing.T) {
 				l := &life{gateway: g, link: connect(t, d), thing: thing}
 				check(t, "subscribe", l.link.subscribe(t.Context(), l.topic("notify"), l.topic("notify-next")))
 				got := l.live(t, string(script))
-				if os.Getenv("FILL") != "" {
-					check(t, "w", os.WriteFile("/tmp/m/"+thing, []byte(got), 0o644))
-				}
 				if diff := cmp.Diff(strings.Split(string(script), "\n"), strings.Split(got, "\n")); diff != "" {
 					t.Errorf("-script +got:\n%s", diff)
 				}
