@@ -15,9 +15,9 @@ func (w *world) damageThing(thing string) {
 	w.t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(w.dir, "muster.db"))
 	w.must(err)
-	defer db.Close()
 	_, err = db.ExecContext(w.ctx(), `UPDATE live SET details = '{' WHERE thing = ?`, thing)
 	w.must(err)
+	w.must(db.Close())
 }
 
 func (w *world) settleBut(fault string) {
