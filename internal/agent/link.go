@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"sync"
@@ -15,24 +14,12 @@ import (
 	"muster/internal/wire"
 )
 
-// How long the agent waits, as AWS's client does.
-const (
-	replyWait = 10 * time.Second  // for an answer
-	firstWait = 10 * time.Second  // before a request is sent again; doubled each time
-	maxWait   = 640 * time.Second // at most
-)
-
 // How long it waits before it connects again: doubled each time unless the last
 // connection has lasted for a while.
 const (
 	firstConnectWait = time.Second
 	maxConnectWait   = 128 * time.Second
 	stable           = 20 * time.Second
-)
-
-var (
-	errNoReply = errors.New("agent: no reply in time")
-	errOffline = errors.New("agent: no connection")
 )
 
 // link keeps a connection to the server and brings requests and replies together.
@@ -51,12 +38,6 @@ type link struct {
 	lost    chan struct{} // closed when conn is lost
 	waiting map[string]chan reply
 	tokens  uint64
-}
-
-// reply is the server's answer to a request.
-type reply struct {
-	wire.DeviceDescribeJobExecutionResponse
-	code, message string // of a refusal
 }
 
 func newLink(t Transport, thing string, log *slog.Logger, notified func(*next)) *link {
@@ -189,108 +170,4 @@ func (l *link) dispatch(m Message) error {
 		l.answer(body.ClientToken, reply{code: body.Code, message: body.Message})
 	}
 	return nil
-}
-
-// answer hands a reply to whoever waits for it, if anybody still does.
-func (l *link) answer(token string, r reply) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if w, ok := l.waiting[token]; ok {
-		w <- r // there is room for one
-		delete(l.waiting, token)
-	}
-}
-
-// request sends a request until the server has answered for good: with an
-// acceptance, or with a refusal that sending it again would not change. It
-// fails when ctx ends.
-func (l *link) request(ctx context.Context, t topic.Topic, body any) (reply, error) {
-	for wait := firstWait; ; wait = min(2*wait, maxWait) {
-		lost, ok := l.await(ctx)
-		if !ok {
-			return reply{}, ctx.Err()
-		}
-		r, err := l.call(ctx, t, body)
-		if err == nil && !passing(r.code) {
-			return r, nil
-		}
-		if ctx.Err() != nil {
-			return reply{}, ctx.Err()
-		}
-		l.log.Warn("request goes out again", "topic", t, "err", err, "code", r.code, "wait", wait)
-		timer := time.NewTimer(wait + mathrand.N(wait/4))
-		select {
-		case <-timer.C:
-		case <-lost:
-			wait = firstWait / 2 // on a new connection it starts over
-		case <-ctx.Done():
-		}
-		timer.Stop()
-	}
-}
-
-// passing reports whether a refusal may be different the next time.
-func passing(code string) bool { return code == "RequestThrottled" || code == "InternalError" }
-
-// call sends a request once and waits for the answer.
-func (l *link) call(ctx context.Context, t topic.Topic, body any) (reply, error) {
-	token, conn, lost, answer := l.expect()
-	if conn == nil {
-		return reply{}, errOffline
-	}
-	defer l.forget(token)
-	payload, err := encode(token, body)
-	if err != nil {
-		return reply{}, fmt.Errorf("agent: %w", err)
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, replyWait, errNoReply)
-	defer cancel()
-	if err := conn.Publish(ctx, t.String(), payload); err != nil {
-		return reply{}, err
-	}
-	select {
-	case r := <-answer:
-		return r, nil
-	case <-lost:
-		return reply{}, errOffline
-	case <-ctx.Done():
-		return reply{}, context.Cause(ctx)
-	}
-}
-
-// expect returns a new token and where its answer is going to arrive, with the
-// connection to send it on, or no connection.
-func (l *link) expect() (token string, _ Conn, lost <-chan struct{}, _ <-chan reply) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.conn == nil {
-		return "", nil, nil, nil
-	}
-	l.tokens++
-	token = fmt.Sprintf("%s-%d", l.token, l.tokens)
-	answer := make(chan reply, 1)
-	l.waiting[token] = answer
-	return token, l.conn, l.lost, answer
-}
-
-func (l *link) forget(token string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.waiting, token)
-}
-
-// encode returns the payload of a request: the members of body, which may be
-// nil, and the token.
-func encode(token string, body any) ([]byte, error) {
-	head, err := wire.Encode(struct {
-		ClientToken string `json:"clientToken"`
-	}{token})
-	if err != nil || body == nil {
-		return head, err
-	}
-	members, err := wire.Encode(body)
-	if err != nil || len(members) <= len("{}") {
-		return head, err
-	}
-	return append(append(head[:len(head)-1], ','), members[1:]...), nil
 }

@@ -1,0 +1,357 @@
+package agent_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"muster/internal/agent"
+)
+
+// journalOf returns what is in the journal in a folder.
+func journalOf(t *testing.T, dir string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, "journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// repeatable are hands of which "safe" may be repeated and "reboot" has
+// succeeded when the machine was started anew.
+func repeatable() *hands {
+	return &hands{verdict: map[string]func(agent.Call) agent.Verdict{
+		"safe": func(agent.Call) agent.Verdict { return agent.Repeat },
+		"reboot": func(c agent.Call) agent.Verdict {
+			if c.Rebooted {
+				return agent.Done
+			}
+			return agent.Repeat
+		},
+	}}
+}
+
+// TestPowerCutAtEveryByte cuts the power at every point of a job: with every
+// beginning of the journal that a disk may hold, and everything that the server
+// may know at that time.
+func TestPowerCutAtEveryByte(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	document := steps("once", "safe", "once2")
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newServer(), repeatable()
+		s.add("j", document)
+		stop := device(t, s, h, in(dir))
+		wait(10 * time.Second)
+		stop()
+		want(t, "status", s.status("j"), agent.Succeeded)
+	})
+	whole := journalOf(t, dir)
+	for n := range len(whole) + 1 {
+		line := bytes.LastIndexByte(whole[:n], '\n') + 1
+		if got := agent.Replay(whole[:n]); got != line {
+			t.Fatalf("of %d bytes, %d are good, want %d", n, got, line)
+		}
+		// Within a line all bytes are the same to the agent: the first and the
+		// last of each are tried.
+		if n > line+1 && n < len(whole) && whole[n] != '\n' {
+			continue
+		}
+		for _, status := range plausible(whole[:n]) {
+			synctest.Test(t, func(t *testing.T) { powerCut(t, document, whole[:n], status) })
+			if t.Failed() {
+				t.Fatalf("after a cut at byte %d of %d, status %s, with the journal\n%s", n, len(whole), status, whole[:n])
+			}
+		}
+	}
+}
+
+// has reports whether a complete line of a journal holds text.
+func has(journal []byte, text string) bool {
+	end := bytes.LastIndexByte(journal, '\n') + 1
+	return bytes.Contains(journal[:end], []byte(text))
+}
+
+// plausible returns the statuses of the execution that the server may have
+// when the journal ends like that.
+func plausible(journal []byte) []string {
+	switch {
+	case has(journal, `"ended"`):
+		return []string{agent.Succeeded}
+	case has(journal, `"final"`):
+		return []string{agent.InProgress, agent.Succeeded}
+	case has(journal, `"start"`):
+		return []string{agent.InProgress}
+	case has(journal, `"received"`):
+		return []string{"QUEUED", agent.InProgress}
+	default:
+		return []string{"QUEUED"}
+	}
+}
+
+// powerCut starts an agent with the beginning of a journal and checks that what
+// it does is right.
+func powerCut(t *testing.T, document string, journal []byte, status string) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "journal"), journal, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, h := newServer(), repeatable()
+	s.add("j", document).Status = status
+	stop := device(t, s, h, in(dir))
+	wait(10 * time.Minute)
+	stop()
+	got, runs := s.status("j"), " "+h.runs()+" "
+	wanted := agent.Succeeded
+	for i, name := range []string{"once", "safe", "once2"} {
+		begun := has(journal, fmt.Sprintf(`"start":{"step":%d`, i))
+		ended := has(journal, fmt.Sprintf(`"end":{"step":%d`, i))
+		ran := strings.Count(runs, " "+name+" ")
+		switch {
+		case ended && ran > 0, ran > 1:
+			t.Errorf("%s ran %d times, ended before: %v", name, ran, ended)
+		case name != "safe" && begun && !ended:
+			wanted = agent.Failed // nobody can know what it has done
+			if ran > 0 {
+				t.Errorf("%s was run twice", name)
+			}
+		case wanted == agent.Succeeded && !ended && ran == 0:
+			t.Errorf("%s was never run", name)
+		}
+	}
+	want(t, "status", got, wanted)
+	accepted := 0
+	for _, u := range s.updates() {
+		if !strings.Contains(u, agent.InProgress) && !strings.HasSuffix(u, "InvalidStateTransition") {
+			accepted++
+		}
+	}
+	if accepted > 1 || accepted == 0 && status != got {
+		t.Errorf("%d last statuses were accepted", accepted)
+	}
+}
+
+func TestDamagedJournalIsCutOff(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		s.add("j", steps("a"))
+		stop := device(t, s, &hands{}, in(dir))
+		wait(5 * time.Second)
+		stop()
+	})
+	whole := journalOf(t, dir)
+	want(t, "good bytes", agent.Replay(whole), len(whole))
+	for i := range whole {
+		damaged := bytes.Clone(whole)
+		damaged[i] ^= 0x04
+		line := bytes.LastIndexByte(whole[:i], '\n') + 1
+		if got := agent.Replay(damaged); got != line {
+			t.Errorf("with byte %d damaged, %d bytes are good, want %d", i, got, line)
+		}
+	}
+	// Lines that are whole and do not belong here.
+	lines := bytes.SplitAfter(whole, []byte("\n"))
+	want(t, "good bytes of a journal whose first line is missing", agent.Replay(bytes.Join(lines[1:], nil)), 0)
+	want(t, "good bytes of one that says everything twice", agent.Replay(append(bytes.Clone(lines[0]), lines[0]...)), len(lines[0]))
+}
+
+// TestRestartInEveryStep stops the agent twice in every second of a job, and
+// starts it again.
+func TestRestartInEveryStep(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		document string
+		fails    func(second int) bool // when it is stopped in that second
+		reason   string
+	}{
+		"steps that may be repeated are": {
+			document: steps("safe", "safe", "safe"), fails: func(int) bool { return false },
+		},
+		"a step that may not is not": {
+			document: steps("safe", "once", "safe"), fails: func(second int) bool { return second == 1 },
+			reason: "step 2/3 (do once): interrupted: the agent or the machine went down while it ran",
+		},
+		"what may fail may be interrupted": {
+			document: `{"version":"1.0","steps":[
+				{"action":{"name":"x","type":"runHandler","ignoreStepFailure":"true","input":{"handler":"once"}}},
+				{"action":{"name":"y","type":"runHandler","input":{"handler":"safe"}}}]}`,
+			fails: func(int) bool { return false },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for half := range 8 {
+				synctest.Test(t, func(t *testing.T) {
+					dir, s, h := t.TempDir(), newServer(), repeatable()
+					s.add("j", tt.document)
+					stop := device(t, s, h, in(dir))
+					wait(time.Duration(half)*500*time.Millisecond + 250*time.Millisecond)
+					stop()
+					if status := s.status("j"); status == agent.Failed {
+						t.Fatal("being stopped was reported as a failure")
+					}
+					stop = device(t, s, h, in(dir))
+					wait(10 * time.Second)
+					stop()
+					last := "j SUCCEEDED"
+					if tt.fails(half / 2) {
+						last = fmt.Sprintf("j FAILED reason=%q", tt.reason)
+					}
+					updates := s.updates()
+					want(t, fmt.Sprintf("last update, stopped in half second %d", half), updates[len(updates)-1], last)
+					if runs := h.runs(); strings.Count(runs, "once") > 1 {
+						t.Errorf("stopped in half second %d, it ran %s", half, runs)
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestStepThatAlwaysTakesTheDeviceDownEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir, s, h := t.TempDir(), newServer(), repeatable()
+		s.add("j", steps("safe"))
+		for range 3 {
+			stop := device(t, s, h, in(dir))
+			wait(500 * time.Millisecond)
+			stop()
+		}
+		want(t, "runs", h.runs(), "safe safe safe")
+		defer device(t, s, h, in(dir))()
+		wait(5 * time.Second)
+		want(t, "runs", h.runs(), "")
+		updates := s.updates()
+		want(t, "last", updates[len(updates)-1], `j FAILED reason="step 1/1 (do safe): interrupted 3 times"`)
+	})
+}
+
+func TestReboot(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		boot string
+		runs string
+	}{
+		"the machine was started anew: it has succeeded": {"second", "reboot after"},
+		"only the agent was: it is done again":           {"first", "reboot reboot after"},
+		"nobody knows: it is done again":                 {"", "reboot reboot after"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				dir, s, h := t.TempDir(), newServer(), repeatable()
+				s.add("j", steps("reboot", "after"))
+				stop := device(t, s, h, in(dir), booted("first"))
+				wait(500 * time.Millisecond)
+				stop()
+				defer device(t, s, h, in(dir), booted(tt.boot))()
+				wait(5 * time.Second)
+				want(t, "runs", h.runs(), tt.runs)
+				want(t, "status", s.status("j"), agent.Succeeded)
+			})
+		})
+	}
+}
+
+func TestLastStatusSurvivesRestarts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir, s, h := t.TempDir(), newServer(), &hands{}
+		s.add("j", steps("a"))
+		s.faults = func(r request) fault { return fault{deaf: strings.Contains(r.body, agent.Succeeded)} }
+		for range 3 {
+			stop := device(t, s, h, in(dir))
+			wait(time.Minute)
+			stop()
+		}
+		s.faults = nil
+		defer device(t, s, h, in(dir))()
+		wait(time.Second)
+		want(t, "status", s.status("j"), agent.Succeeded)
+		want(t, "runs", h.runs(), "a")
+	})
+}
+
+func TestCanceledWhileTheDeviceWasDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir, s, h := t.TempDir(), newServer(), repeatable()
+		x := s.add("j", steps("safe"))
+		stop := device(t, s, h, in(dir))
+		wait(500 * time.Millisecond)
+		stop()
+		h.runs()
+		x.Status = "TIMED_OUT"
+		s.add("k", steps("b"))
+		defer device(t, s, h, in(dir))()
+		wait(5 * time.Second)
+		want(t, "runs", h.runs(), "b")
+	})
+}
+
+func TestJournalThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir, s, h := t.TempDir(), newServer(), &hands{}
+		a, err := agent.New(agent.Config{Thing: "t", Transport: s, Handlers: h.find, Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- a.Run(ctx) }()
+		synctest.Wait()
+		repair, err := agent.JournalOf(a).Break()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.add("j", steps("a"))
+		wait(5 * time.Second)
+		want(t, "runs of what cannot be written down", h.runs(), "")
+		want(t, "status", s.status("j"), agent.Failed)
+		repair()
+		s.add("k", steps("b"))
+		wait(5 * time.Second)
+		want(t, "runs when it can be again", h.runs(), "b")
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		whole := journalOf(t, dir)
+		want(t, "good bytes", agent.Replay(whole), len(whole))
+		want(t, "both are known", has(whole, `"job":"j"`) && has(whole, `"job":"k"`), true)
+	})
+}
+
+func TestJournalStaysSmall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir, s, h := t.TempDir(), newServer(), &hands{}
+		stop := device(t, s, h, in(dir))
+		filler := strings.Repeat("x", 20_000)
+		for i := range 2 * agent.KeepEnded {
+			s.add(fmt.Sprintf("j%d", i), strings.TrimSuffix(steps("a"), "}")+`,"filler":"`+filler+`"}`)
+			wait(5 * time.Second)
+			if size := len(journalOf(t, dir)); size > agent.CompactAt+30_000 {
+				t.Fatalf("the journal has %d bytes", size)
+			}
+		}
+		stop()
+		h.runs()
+		// Those that are remembered are not run again.
+		s.change(func() { s.queue[2*agent.KeepEnded-1].Status = "QUEUED" })
+		defer device(t, s, h, in(dir))()
+		wait(30 * time.Second)
+		want(t, "runs", h.runs(), "")
+	})
+}
