@@ -58,6 +58,7 @@ type Agent struct {
 	link    *link
 	front   *front
 	journal *journal      // from Run on
+	refused key           // the last execution that could not be started
 	asks    chan struct{} // holds one request to ask for the next execution
 }
 
@@ -139,7 +140,11 @@ func (a *Agent) take(ctx context.Context, n news) {
 	last, known := a.journal.ended(k)
 	switch {
 	case !known:
-		a.receive(ctx, n.x)
+		if k == a.refused { // the server said no, and says it again
+			pause(ctx, firstWait)
+			a.refused = key{}
+		}
+		a.receive(n.x)
 	case !n.asked:
 		a.ask() // a notification may be late; the answer to a question is the truth
 	default:

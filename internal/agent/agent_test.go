@@ -371,6 +371,27 @@ func TestCanceledBeforeItBeginsIsNotRun(t *testing.T) {
 	})
 }
 
+func TestRefusedClaimIsNoFailure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newServer(), &hands{}
+		s.add("j", steps("a"))
+		s.faults = func(r request) fault { // a server whose parts do not agree for a while
+			if r.topic == "j/update" && r.n < 3 {
+				return fault{code: "ResourceNotFound"}
+			}
+			return fault{}
+		}
+		defer device(t, s, h)()
+		wait(time.Minute)
+		want(t, "runs", h.runs(), "a")
+		want(t, "status", s.status("j"), agent.Succeeded)
+		if n := len(s.requests); n > 20 {
+			t.Errorf("%d requests were made", n)
+		}
+	})
+}
+
 func TestUnknownExecutionInProgressIsNotGuessed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -424,13 +445,13 @@ func TestAnswerThatANotificationHasOvertaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h := newServer(), &hands{}
 		s.faults = func(r request) fault {
-			if r.topic == "$next/get" && r.n == 0 {
-				go s.add("j", steps("a")) // comes after the answer was made…
-				s.conn.send("notify-next", map[string]any{"timestamp": 1, "execution": map[string]any{
-					"jobId": "j", "status": "QUEUED", "queuedAt": 1700000000, "executionNumber": 1, "jobDocument": map[string]any{"operation": "a"},
-				}}) // …but is sent before it
+			if r.topic != "$next/get" || r.n > 0 {
+				return fault{}
 			}
-			return fault{}
+			return fault{meanwhile: func() {
+				s.queue = append(s.queue, &execution{JobID: "j", Status: "QUEUED", ExecutionNumber: 1, Document: []byte(steps("a"))})
+				s.notify()
+			}}
 		}
 		defer device(t, s, h)()
 		wait(10 * time.Second)

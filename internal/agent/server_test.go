@@ -62,6 +62,8 @@ type fault struct {
 	deaf   bool   // nothing happens
 	mute   bool   // it is served, but the reply gets lost
 	cut    bool   // the connection is lost after that
+	// meanwhile happens between the making of the answer and its sending.
+	meanwhile func()
 }
 
 func newServer() *server { return &server{start: time.Now()} }
@@ -160,6 +162,9 @@ func (s *server) serve(c *conn, topic string, payload []byte) {
 	}
 	if code != "" {
 		reply, out["code"], out["message"] = "/rejected", code, "no"
+	}
+	if f.meanwhile != nil {
+		f.meanwhile()
 	}
 	if !f.mute {
 		c.send(topic+reply, out)

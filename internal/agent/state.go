@@ -81,10 +81,9 @@ func (s *state) apply(e entry) error {
 	case t == nil:
 		return errOrder
 	case e.Ended != nil:
-		if t.final == nil {
-			return errOrder
+		if t.final != nil { // else nothing was done
+			s.remember(endedReport{t.key, *t.final})
 		}
-		s.remember(endedReport{t.key, *t.final})
 		s.task = nil
 		return nil
 	case e.Final != nil:

@@ -36,7 +36,7 @@ type report struct {
 }
 
 // receive makes an execution that is new here the current one.
-func (a *Agent) receive(ctx context.Context, x *next) {
+func (a *Agent) receive(x *next) {
 	k := keyOf(x)
 	a.log.Info("execution received", "job", k.Job, "number", k.Number, "status", x.Status)
 	if err := a.journal.receive(k, x.JobDocument.Text()); err != nil {
@@ -59,10 +59,7 @@ func (a *Agent) receive(ctx context.Context, x *next) {
 // leaves it there when ctx ends before.
 func (a *Agent) work(ctx context.Context, t *task) {
 	if t.final == nil {
-		if err := a.claim(ctx, t); err != nil {
-			return
-		}
-		if !a.runAll(ctx, t) || ctx.Err() != nil {
+		if !a.claim(ctx, t) || !a.runAll(ctx, t) || ctx.Err() != nil {
 			return
 		}
 	}
@@ -72,25 +69,27 @@ func (a *Agent) work(ctx context.Context, t *task) {
 	a.journal.end()
 }
 
-// errEnded is the end of an execution by the server.
-var errEnded = errors.New("agent: " + reasonEnded)
-
-// claim tells the server that the execution is in progress. Nothing is run that
-// the server does not know to be: it may have been canceled in the meantime. If
-// so, claim ends the execution and fails.
-func (a *Agent) claim(ctx context.Context, t *task) error {
+// claim tells the server that the execution is in progress, and reports whether
+// it is. Nothing is run that the server does not know to be: it may have been
+// canceled in the meantime.
+func (a *Agent) claim(ctx context.Context, t *task) bool {
 	code, err := a.update(ctx, t.key, report{Status: InProgress})
-	if err != nil {
-		return err
-	}
-	if code != "" {
+	switch {
+	case err != nil:
+		return false
+	case code == "":
+		return true
+	case t.step == 0 && t.starts == 0:
+		a.log.Warn("execution cannot be started", "job", t.Job, "number", t.Number, "code", code)
+		a.refused = t.key
+		a.journal.end()
+	default:
 		a.ended(t, code)
-		return errEnded
 	}
-	return nil
+	return false
 }
 
-// ended takes note that the server has ended the execution.
+// ended takes note that the server has ended the execution, which had begun.
 func (a *Agent) ended(t *task, code string) {
 	a.log.Warn("execution was ended by the server", "job", t.Job, "number", t.Number, "code", code)
 	a.journal.finish(report{Failed, details(reasonDetail, reasonEnded)}) // in case it comes back
@@ -164,7 +163,7 @@ func (a *Agent) runAll(ctx context.Context, t *task) bool {
 type endedError struct{ code string }
 
 // Error says what the code means.
-func (e *endedError) Error() string { return errEnded.Error() + ": " + e.code }
+func (e *endedError) Error() string { return "agent: " + reasonEnded + ": " + e.code }
 
 // runActions does the actions that are left, and returns what is to be
 // reported, or nil if ctx has ended before that is known.

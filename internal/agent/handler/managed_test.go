@@ -1,0 +1,252 @@
+//go:build unix
+
+package handler_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"muster/internal/agent"
+	"muster/internal/agent/handler"
+)
+
+func TestPackagesAndServices(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		tools  []string
+		action agent.Action
+		calls  string
+		reason string
+	}{
+		"apt-get installs": {
+			tools:  []string{"apt-get", "yum"},
+			action: agent.Action{Handler: "install-packages.sh", Args: []string{"lftp dos2unix", "vim"}},
+			calls:  "apt-get install -y lftp dos2unix vim",
+		},
+		"apk removes": {
+			tools: []string{"apk"}, action: agent.Action{Handler: "remove-packages.sh", Args: []string{"vim"}}, calls: "apk del vim",
+		},
+		"yum installs for a user": {
+			tools:  []string{"sudo", "yum"},
+			action: agent.Action{Handler: "install-packages.sh", Args: []string{"vim"}, User: "root", Path: "default"},
+			calls:  "sudo -u root -n -- BIN/yum install -y vim",
+		},
+		"an option is no package": {
+			tools: []string{"apt-get"}, action: agent.Action{Handler: "install-packages.sh", Args: []string{"--reinstall vim"}},
+			reason: `"--reinstall" is an option, not a name`,
+		},
+		"no package is none": {
+			tools: []string{"apt-get"}, action: agent.Action{Handler: "install-packages.sh", Args: []string{" "}}, reason: "no names are given",
+		},
+		"no package manager": {
+			action: agent.Action{Handler: "install-packages.sh", Args: []string{"vim"}},
+			reason: "this machine has none of apt-get, dnf, yum, apk, opkg, zypper",
+		},
+		"services start one by one": {
+			tools:  []string{"systemctl", "service"},
+			action: agent.Action{Handler: "start-services.sh", Args: []string{"a b"}},
+			calls:  "systemctl start a\nsystemctl start b",
+		},
+		"the agent's own is restarted last": {
+			tools:  []string{"systemctl"},
+			action: agent.Action{Handler: "restart-services.sh", Args: []string{"muster-agent.service b"}},
+			calls:  "systemctl restart b\nsystemctl restart muster-agent.service",
+		},
+		"without systemd": {
+			tools: []string{"service"}, action: agent.Action{Handler: "stop-services.sh", Args: []string{"a"}}, calls: "service a stop",
+		},
+		"the first that fails is told": {
+			tools: []string{"fail systemctl"}, action: agent.Action{Handler: "stop-services.sh", Args: []string{"a b"}},
+			reason: "stop a: exited with status 5",
+		},
+		"no services": {
+			action: agent.Action{Handler: "stop-services.sh", Args: []string{"a"}}, reason: "this machine has none of systemctl, service",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			m.cfg.Unit = "muster-agent"
+			for _, tool := range tt.tools {
+				if failing, ok := strings.CutPrefix(tool, "fail "); ok {
+					m.script(m.bin, failing, "exit 5")
+					continue
+				}
+				m.record(tool)
+			}
+			same(t, "reason", m.run(tt.action).Reason, tt.reason)
+			same(t, "calls", strings.ReplaceAll(m.recorded(), m.bin, "BIN"), tt.calls)
+		})
+	}
+}
+
+func TestInterruptedManagedActions(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.cfg.Unit = "muster-agent"
+	for name, tt := range map[string]struct {
+		action   agent.Action
+		rebooted bool
+		want     agent.Verdict
+	}{
+		"a download is repeated":         {action: agent.Action{Handler: "download-file.sh"}, want: agent.Repeat},
+		"an installation is repeated":    {action: agent.Action{Handler: "install-packages.sh"}, want: agent.Repeat},
+		"a restart is repeated":          {action: agent.Action{Handler: "restart-services.sh", Args: []string{"a"}}, want: agent.Repeat},
+		"that of the agent has happened": {action: agent.Action{Handler: "restart-services.sh", Args: []string{"a muster-agent"}}, want: agent.Done},
+		"a reboot has happened":          {action: agent.Action{Handler: "reboot.sh"}, rebooted: true, want: agent.Done},
+		"a reboot is yet to happen":      {action: agent.Action{Handler: "reboot.sh"}, want: agent.Repeat},
+		"a command is lost":              {action: agent.Action{Command: []string{"true"}}, want: agent.Lost},
+	} {
+		h, err := handler.New(m.cfg).Find(tt.action)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "a reboot is yet to happen" && handler.BootID() == "" {
+			continue // this machine cannot tell
+		}
+		same(t, name, h.Interrupted(agent.Call{Action: tt.action, Rebooted: tt.rebooted}), tt.want)
+	}
+}
+
+func TestReboot(t *testing.T) {
+	t.Parallel()
+	for tool, want := range map[string]string{
+		"systemctl": "systemctl reboot", "shutdown": "shutdown -r now", "reboot": "reboot",
+	} {
+		m := newMachine(t)
+		m.record(tool)
+		m.cfg.RebootWait = time.Millisecond
+		out := m.run(agent.Action{Handler: "reboot.sh"})
+		same(t, "calls", m.recorded(), want)
+		same(t, "reason when nothing happens", out.Reason, "the machine did not go down")
+	}
+	m := newMachine(t)
+	m.script(m.bin, "reboot", "exit 1")
+	same(t, "reason when it is refused", m.run(agent.Action{Handler: "reboot.sh"}).Reason, "exited with status 1")
+
+	m = newMachine(t)
+	m.record("reboot")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan agent.Outcome)
+	go func() { done <- m.runIn(ctx, agent.Action{Handler: "reboot.sh"}) }()
+	cancel() // as the machine goes down
+	<-done
+}
+
+func TestDownload(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /file", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "content") })
+	mux.HandleFunc("GET /short", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		fmt.Fprint(w, "content")
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	for name, tt := range map[string]struct {
+		url, to string
+		reason  string
+	}{
+		"a file":                        {url: server.URL + "/file?secret", to: "DIR/f"},
+		"over one that is there":        {url: server.URL + "/file", to: "DIR/old"},
+		"one that is not there":         {url: server.URL + "/none?secret", to: "DIR/f", reason: "404"},
+		"one that breaks off":           {url: server.URL + "/short", to: "DIR/f", reason: "unexpected EOF"},
+		"from nobody":                   {url: gone.URL + "/x?secret", to: "DIR/f", reason: "no answer from"},
+		"by another scheme":             {url: "file:///etc/passwd?secret", to: "DIR/f", reason: "not one of http or https"},
+		"from no URL":                   {url: ":secret", to: "DIR/f", reason: "not one of http or https"},
+		"to a path that is relative":    {url: server.URL + "/file", to: "f", reason: "not absolute"},
+		"to a folder that is not there": {url: server.URL + "/file", to: "DIR/x/f", reason: "no such file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "old"), []byte("a longer content"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			to := strings.Replace(tt.to, "DIR", dir, 1)
+			out := m.run(agent.Action{Handler: "download-file.sh", Args: []string{tt.url, to}})
+			if strings.Contains(out.Reason, "secret") {
+				t.Errorf("the reason gives the URL away: %s", out.Reason)
+			}
+			if (out.Reason == "") != (tt.reason == "") || !strings.Contains(out.Reason, tt.reason) {
+				t.Errorf("got reason %q, want %q", out.Reason, tt.reason)
+			}
+			if _, err := os.Stat(to + ".part"); err == nil {
+				t.Error("a part is left")
+			}
+			if tt.reason != "" {
+				return
+			}
+			got, err := os.ReadFile(to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, "content", string(got), "content")
+		})
+	}
+	if out := newMachine(t).run(agent.Action{Handler: "download-file.sh", Args: []string{"x"}}); out.Reason == "" {
+		t.Error("a download without a path has succeeded")
+	}
+}
+
+func TestDownloadForAUser(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "content") }))
+	t.Cleanup(server.Close)
+	m := newMachine(t)
+	m.script(m.bin, "sudo", `echo "$*" >`+m.log+`; shift 4; exec "$@"`)
+	to := filepath.Join(t.TempDir(), "a $(name)")
+	out := m.run(agent.Action{Handler: "download-file.sh", Args: []string{server.URL, to}, User: "joe"})
+	same(t, "reason", out.Reason, "")
+	got, err := os.ReadFile(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "content", string(got), "content")
+	if !strings.HasPrefix(m.recorded(), "-u joe -n -- sh -c ") {
+		t.Errorf("called %s", m.recorded())
+	}
+}
+
+func TestSaveArgvIsNoInjection(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), `x"; touch hacked; "`)
+	argv := handler.SaveArgv(name)
+	cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
+	cmd.Stdin = strings.NewReader("x")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(name); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUnitOf(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"0::/system.slice/muster-agent.service\n":                      "muster-agent",
+		"12:cpu:/x\n1:name=systemd:/system.slice/edge.service\n0::/\n": "edge",
+		"0::/user.slice/user-0.slice/session-1.scope\n":                "",
+		"0::/\n": "",
+		"":       "",
+	} {
+		same(t, text, handler.UnitOf(text), want)
+	}
+}
+
+func TestBootIDIsTheSameThroughout(t *testing.T) {
+	t.Parallel()
+	same(t, "boot", handler.BootID(), handler.BootID())
+}
