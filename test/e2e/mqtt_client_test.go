@@ -57,12 +57,20 @@ func dial(ctx context.Context, d dialing) (*link, error) {
 	return l, l.dial5(ctx, d)
 }
 
+// lose notes the first reason.
+func (l *link) lose(err error) {
+	select {
+	case l.lost <- err:
+	default:
+	}
+}
+
 // dial3 connects with MQTT 3.1.1.
 func (l *link) dial3(d dialing) error {
 	o := paho3.NewClientOptions().SetClientID(d.id).SetCleanSession(!d.keep).SetProtocolVersion(4).
 		SetAutoReconnect(false).SetConnectTimeout(soon).SetTLSConfig(d.tls).
 		SetDefaultPublishHandler(func(_ paho3.Client, m paho3.Message) { l.inbox <- message{m.Topic(), string(m.Payload())} }).
-		SetConnectionLostHandler(func(_ paho3.Client, err error) { l.lost <- err })
+		SetConnectionLostHandler(func(_ paho3.Client, err error) { l.lose(err) })
 	switch {
 	case d.plain != "":
 		o.AddBroker("tcp://" + d.plain)
@@ -116,8 +124,8 @@ func (l *link) dial5(ctx context.Context, d dialing) error {
 			l.inbox <- message{r.Packet.Topic, string(r.Packet.Payload)}
 			return true, nil
 		}},
-		OnServerDisconnect: func(p *paho5.Disconnect) { l.lost <- fmt.Errorf("DISCONNECT with reason %#x", p.ReasonCode) },
-		OnClientError:      func(err error) { l.lost <- err },
+		OnServerDisconnect: func(p *paho5.Disconnect) { l.lose(fmt.Errorf("DISCONNECT with reason %#x", p.ReasonCode)) },
+		OnClientError:      l.lose,
 	})
 	connect := &paho5.Connect{ClientID: d.id, KeepAlive: 30, CleanStart: !d.keep, Properties: &paho5.ConnectProperties{}}
 	if d.keep {
