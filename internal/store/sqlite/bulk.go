@@ -5,7 +5,7 @@ import (
 )
 
 // bulkRows is how many rows a bulk statement inserts at once.
-const bulkRows = 32
+const bulkRows = 50
 
 // bulk is a statement that inserts rows, in the form for one and for bulkRows.
 type bulk struct {
@@ -13,12 +13,12 @@ type bulk struct {
 	width     int
 }
 
-func newBulk(head string, width int, tail string) bulk {
-	tuple := `(?` + strings.Repeat(`, ?`, width-1) + `)`
+// newBulk returns the statement that begins with head and has a tuple for each row.
+func newBulk(head, tuple, tail string) bulk {
 	return bulk{
-		one:   head + tuple + tail,
-		many:  head + tuple + strings.Repeat(`, `+tuple, bulkRows-1) + tail,
-		width: width,
+		one:   head + ` VALUES ` + tuple + tail,
+		many:  head + ` VALUES ` + tuple + strings.Repeat(`, `+tuple, bulkRows-1) + tail,
+		width: strings.Count(tuple, `?`),
 	}
 }
 

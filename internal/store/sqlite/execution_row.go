@@ -11,7 +11,7 @@ import (
 const executionColumns = `part, thing_uid, queued_at, job_uid, number, thing, status, version,` +
 	` started_at, updated_at, deadline, step, forced, cause, armed, details`
 
-const executionWidth = 16
+const anyExecution = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // execution is an execution as it is stored.
 type execution struct {
@@ -31,6 +31,18 @@ func executionRow(r row) (execution, error) {
 	x.ForceCanceled, x.Cause = r.bool(12), r.int(13)
 	err := decode(r.text(15), &x.Details)
 	return x, err
+}
+
+// justQueued reports whether most columns of an execution say nothing yet, as is
+// so with nearly all that are inserted.
+func justQueued(x job.Execution) bool {
+	return x.Status == job.Queued && x.Version == 1 && x.StartedAt == 0 && x.InProgressDeadline == 0 && x.StepDeadline == 0 &&
+		!x.ForceCanceled && len(x.Details) == 0
+}
+
+// addQueued adds a row of executionColumns for an execution that was justQueued.
+func addQueued(to *rowBuffer, part int, x job.Execution) error {
+	return to.add(part, x.ThingUID, x.QueuedAt, x.Job.UID, x.Number, x.Thing, x.UpdatedAt, x.Cause)
 }
 
 // addExecution adds a row of executionColumns.

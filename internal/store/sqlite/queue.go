@@ -304,21 +304,43 @@ func (qs *queues) loadHistory(part int, jobUID int64, things []int64) error {
 		e := qs.things[uid]
 		e.history = append(e.history, jobUID)
 	}
-	ask := list(things)
-	err := qs.c.query(selectFinished, func(r row) error {
-		x, err := executionRow(r)
-		if err != nil {
-			return err
-		}
-		x.Job = qs.briefs.byUID[jobUID]
-		qs.things[x.ThingUID].q.Load(x.Execution)
-		return nil
-	}, ask, jobUID, part)
+	finished, heads, err := qs.anyHistory(part, jobUID, things)
 	if err != nil {
+		return err
+	}
+	ask := list(things)
+	if finished {
+		err = qs.c.query(selectFinished, func(r row) error {
+			x, err := executionRow(r)
+			if err != nil {
+				return err
+			}
+			x.Job = qs.briefs.byUID[jobUID]
+			qs.things[x.ThingUID].q.Load(x.Execution)
+			return nil
+		}, ask, jobUID, part)
+	}
+	if err != nil || !heads {
 		return err
 	}
 	return qs.c.query(`SELECT thing_uid, number, left_at FROM json_each(?) k CROSS JOIN heads ON job_uid = ? AND part = ? AND thing_uid = k.value`, func(r row) error {
 		qs.things[r.int(0)].q.LoadHead(jobUID, job.Head{Number: r.int(1), Left: r.int(2)})
 		return nil
 	}, ask, jobUID, part)
+}
+
+// anyHistory reports whether there are finished executions and heads of a job
+// between the lowest and the highest of some things. A rollout goes through the
+// things in order: where it has not been, there are none to look for.
+func (qs *queues) anyHistory(part int, jobUID int64, things []int64) (finished, heads bool, err error) {
+	if len(things) < 8 {
+		return true, true, nil
+	}
+	from, to := slices.Min(things), slices.Max(things)
+	err = qs.c.query(`SELECT EXISTS (SELECT 1 FROM finished INDEXED BY finished_job WHERE job_uid = ? AND part = ? AND thing_uid BETWEEN ? AND ?),`+
+		` EXISTS (SELECT 1 FROM heads WHERE job_uid = ? AND part = ? AND thing_uid BETWEEN ? AND ?)`, func(r row) error {
+		finished, heads = r.bool(0), r.bool(1)
+		return nil
+	}, jobUID, part, from, to, jobUID, part, from, to)
+	return finished, heads, err
 }

@@ -15,14 +15,16 @@ type flush struct {
 	nextSeq func() int64
 	counts  map[int64]job.Counts
 
-	live, finished, arms, dirty *rowBuffer
+	queued, live, finished, arms, dirty *rowBuffer
 }
 
 var (
-	insertLive     = newBulk(`INSERT INTO live (`+executionColumns+`) VALUES `, executionWidth, ``)
-	insertFinished = newBulk(`INSERT INTO finished (`+executionColumns+`) VALUES `, executionWidth, ``)
-	insertArm      = newBulk(`INSERT INTO deadlines (part, due, thing_uid, job_uid, number, thing) VALUES `, 6, ``)
-	insertDirty    = newBulk(`INSERT INTO dirty (part, thing_uid, namespace, thing, since, seq, told) VALUES `, 7,
+	// Status 1 is job.Queued.
+	insertQueued   = newBulk(`INSERT INTO live (`+executionColumns+`)`, `(?, ?, ?, ?, ?, ?, 1, 1, 0, ?, 0, 0, 0, ?, 0, NULL)`, ``)
+	insertLive     = newBulk(`INSERT INTO live (`+executionColumns+`)`, anyExecution, ``)
+	insertFinished = newBulk(`INSERT INTO finished (`+executionColumns+`)`, anyExecution, ``)
+	insertArm      = newBulk(`INSERT INTO deadlines (part, due, thing_uid, job_uid, number, thing)`, `(?, ?, ?, ?, ?, ?)`, ``)
+	insertDirty    = newBulk(`INSERT INTO dirty (part, thing_uid, namespace, thing, since, seq, told)`, `(?, ?, ?, ?, ?, ?, ?)`,
 		` ON CONFLICT (part, thing_uid, namespace) DO UPDATE SET seq = excluded.seq`)
 )
 
@@ -35,7 +37,7 @@ const (
 func (qs *queues) flush(nextSeq func() int64) error {
 	f := &flush{
 		c: qs.c, nextSeq: nextSeq, counts: make(map[int64]job.Counts),
-		live: insertLive.buffer(qs.c), finished: insertFinished.buffer(qs.c), arms: insertArm.buffer(qs.c), dirty: insertDirty.buffer(qs.c),
+		queued: insertQueued.buffer(qs.c), live: insertLive.buffer(qs.c), finished: insertFinished.buffer(qs.c), arms: insertArm.buffer(qs.c), dirty: insertDirty.buffer(qs.c),
 	}
 	slices.SortFunc(qs.order, func(a, b *entry) int {
 		return cmp.Or(cmp.Compare(a.part, b.part), cmp.Compare(a.q.Thing.UID, b.q.Thing.UID))
@@ -46,7 +48,7 @@ func (qs *queues) flush(nextSeq func() int64) error {
 			return err
 		}
 	}
-	for _, b := range []*rowBuffer{f.live, f.finished, f.arms, f.dirty} {
+	for _, b := range []*rowBuffer{f.queued, f.live, f.finished, f.arms, f.dirty} {
 		err := b.end()
 		if err != nil {
 			return err
@@ -117,6 +119,8 @@ func (f *flush) change(e *entry, ch job.Change) error {
 		return err
 	}
 	switch {
+	case justQueued(is) && armed == 0:
+		return addQueued(f.queued, e.part, is)
 	case is.Status.Pending():
 		return addExecution(f.live, e.part, is, armed)
 	case is.Status.Terminal():
