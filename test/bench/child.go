@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"runtime/pprof"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"muster/internal/auth"
 	"muster/internal/auth/sigv4"
 	"muster/internal/engine"
@@ -72,7 +74,9 @@ func serveUntilEOF(ctx context.Context, h http.Handler, profile string) error {
 	if err != nil {
 		return err
 	}
-	s := &http.Server{Handler: h}
+	s := &http.Server{
+		Handler: h, ReadHeaderTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, IdleTimeout: patience,
+	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	fmt.Println(l.Addr())
@@ -144,20 +148,20 @@ func (h bareHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(out) // the loader sees what is missing
 }
 
-// openAPI returns the API on the store in dir, put together as cmd/muster does,
-// but for the log, and how to close it.
+// openAPI returns the API on the store in dir, put together as cmd/muster does
+// but for the log and the devices, and how to close it.
 func openAPI(ctx context.Context, dir string, v auth.Authenticator) (http.Handler, func() error, error) {
 	s, err := sqlite.Open(ctx, sqlite.Config{Dir: dir})
 	if err != nil {
 		return nil, nil, err
 	}
 	uids := new(job.UIDs)
-	e, err := engine.New(ctx, engine.Config{Store: s, UIDs: uids, Account: account})
+	e, err := engine.New(ctx, engine.Config{Store: s, UIDs: uids, Account: account, Publisher: new(counter)})
 	if err != nil {
 		return nil, nil, errors.Join(err, s.Close())
 	}
 	r := registry.New(registry.Config{Store: s, UIDs: uids, Now: e.Now, Account: account, Changed: e.Kick})
-	api, err := httpapi.New(httpapi.Config{Engine: e, Registry: r, Auth: v})
+	api, err := httpapi.New(httpapi.Config{Engine: e, Registry: r, Auth: v, Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		return nil, nil, errors.Join(err, s.Close())
 	}
