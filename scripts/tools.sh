@@ -3,9 +3,11 @@
 # nothing when they are. Needs no more than Go and, where a Debian package is
 # missing, the right to install it.
 #
-#   aws   the AWS CLI, in a Python environment of its own under .tools/aws
-#   race  the C compiler that the race detector links with
-#   lint  golangci-lint, under .tools/bin
+#   aws        the AWS CLI, in a Python environment of its own under .tools/aws
+#   mosquitto  the command line clients of Mosquitto, a Debian package
+#   node       MQTT clients of Node.js, under .tools/node
+#   race       the C compiler that the race detector links with
+#   lint       golangci-lint, under .tools/bin
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -47,6 +49,28 @@ aws() {
   "$dir/bin/aws" --version >/dev/null
 }
 
+mosquitto() {
+  if command -v mosquitto_rr >/dev/null; then
+    return
+  fi
+  debian mosquitto-clients
+}
+
+node() {
+  local dir=.tools/node lock=test/e2e/node/package-lock.json
+  # Copied last: an installation that broke off has none.
+  if cmp -s "$lock" "$dir/installed" && type -P node >/dev/null; then
+    return
+  fi
+  type -P node npm >/dev/null || debian nodejs npm
+  say "installing MQTT clients of Node.js into $dir"
+  rm -rf "$dir"
+  mkdir -p "$dir"
+  cp test/e2e/node/package.json "$lock" "$dir"
+  npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund --silent </dev/null >&2
+  cp "$lock" "$dir/installed"
+}
+
 race() {
   if command -v "$(go env CC)" >/dev/null; then
     return
@@ -69,7 +93,7 @@ lint() {
 
 for tool in "$@"; do
   case "$tool" in
-    aws | race | lint) "$tool" ;;
+    aws | mosquitto | node | race | lint) "$tool" ;;
     *)
       say "unknown tool $tool"
       exit 2
