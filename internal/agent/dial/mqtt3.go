@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
@@ -14,6 +15,9 @@ import (
 
 // version311 is MQTT 3.1.1 in a CONNECT packet.
 const version311 = 4
+
+// writeWait is how long a message may take to be handed to the network.
+const writeWait = 10 * time.Second
 
 // conn3 is a connection of MQTT 3.1.1.
 type conn3 struct {
@@ -30,7 +34,7 @@ func (m *MQTT) connect3(ctx context.Context, filters []string) (agent.Conn, erro
 	c := &conn3{inbox: newInbox()}
 	o := mqtt.NewClientOptions().AddBroker(m.url.String()).SetClientID(m.cfg.ClientID).
 		SetProtocolVersion(version311).SetCleanSession(true).SetKeepAlive(m.cfg.KeepAlive).
-		SetAutoReconnect(false).SetConnectTimeout(connectWait).SetWriteTimeout(connectWait).
+		SetAutoReconnect(false).SetConnectTimeout(connectWait).SetWriteTimeout(writeWait).
 		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return network, nil }).
 		SetDefaultPublishHandler(func(_ mqtt.Client, msg mqtt.Message) { c.put(msg.Topic(), msg.Payload()) }).
 		SetConnectionLostHandler(func(mqtt.Client, error) { c.end() })
@@ -74,6 +78,11 @@ func (c *conn3) end() { c.once.Do(func() { close(c.ended) }) }
 
 // Publish implements agent.Conn.
 func (c *conn3) Publish(ctx context.Context, topic string, payload []byte) error {
+	select {
+	case <-c.ended: // the library would wait for the whole of writeWait
+		return errClosed
+	default:
+	}
 	return wait(ctx, c.client.Publish(topic, 1, false, payload))
 }
 

@@ -36,7 +36,7 @@ func (p program) Interrupted(agent.Call) agent.Verdict {
 	if err != nil {
 		return agent.Lost
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	head, err := io.ReadAll(io.LimitReader(f, idempotentWithin))
 	if err != nil || !bytes.Contains(head, []byte(idempotent)) {
 		return agent.Lost
