@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"muster/internal/wire"
+	"muster/test/internal/harness"
 )
 
 // TestNode runs the clients of Node.js, mqtt.js and the SDK of AWS for devices,
@@ -33,20 +35,24 @@ func TestNode(t *testing.T) {
 	g := newGateway(t)
 	key, err := g.Credentials()
 	check(t, "credentials", err)
-	clients := []string{"mqtt.js-4-tcp", "mqtt.js-5-tcp", "mqtt.js-5-tls", "mqtt.js-4-web", "sdk-js"}
-	for _, client := range clients {
-		thing := strings.ReplaceAll(client, ".", "_")
+	things := []string{"mqttjs-4-tcp", "mqttjs-5-tcp", "mqttjs-5-tls", "mqttjs-4-web", "sdkjs"}
+	for _, thing := range things {
 		g.thing(t, thing)
 		g.job(t, thing+"-1", thing)
 		g.job(t, thing+"-2", thing)
 	}
-	for _, client := range clients {
-		s := stack{Server: g.Server, jobs: device(t, g.Server, nil)}
-		s.queued(t, strings.ReplaceAll(client, ".", "_"), 2)
+	for _, thing := range things {
+		harness.Wait(t, soon, "the jobs of "+thing, func(ctx context.Context) error {
+			out, err := g.own.GetPendingJobExecutions(ctx, &wire.GetPendingJobExecutionsRequest{ThingName: thing})
+			if err == nil && len(out.QueuedJobs) != 2 {
+				return fmt.Errorf("%d are queued", len(out.QueuedJobs))
+			}
+			return err
+		})
 	}
 	argument, err := json.Marshal(map[string]any{
 		"plain": "mqtt://" + g.plain, "secure": "mqtts://" + g.secure, "web": presigned(t, g.Server, key, time.Now()),
-		"ca": g.caFile, "cert": g.certFile, "key": g.keyFile, "things": clients,
+		"ca": g.caFile, "cert": g.certFile, "key": g.keyFile, "things": things,
 	})
 	check(t, "argument", err)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -58,8 +64,7 @@ func TestNode(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v; done are: %s\n%s", err, strings.Join(strings.Fields(out.String()), ", "), errs.Bytes())
 	}
-	for _, client := range clients {
-		thing := strings.ReplaceAll(client, ".", "_")
+	for _, thing := range things {
 		for _, id := range []string{thing + "-1", thing + "-2"} {
 			x, err := g.own.DescribeJobExecution(t.Context(), &wire.DescribeJobExecutionRequest{ThingName: thing, JobID: id})
 			check(t, "describe", err)

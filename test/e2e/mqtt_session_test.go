@@ -102,7 +102,8 @@ func TestMQTTKill(t *testing.T) {
 		}
 		check(t, "kill", g.Kill())
 		select {
-		case <-l.lost:
+		case err := <-l.lost:
+			t.Logf("the client has noticed: %v", err)
 		case <-time.After(soon):
 			t.Fatal("the client has not noticed the end of the server")
 		}
@@ -129,7 +130,8 @@ func TestMQTTTakeover(t *testing.T) {
 		d.version = version
 		next := connect(t, d)
 		select {
-		case <-l.lost:
+		case err := <-l.lost:
+			t.Logf("the client has noticed: %v", err)
 		case <-time.After(soon):
 			t.Fatal("both stay")
 		}

@@ -72,14 +72,14 @@ function withSDK(thing) {
 
 async function main() {
   const clients = {
-    'mqtt.js-4-tcp': (thing) => withMQTT(thing, plain, { protocolVersion: 4 }),
-    'mqtt.js-5-tcp': (thing) => withMQTT(thing, plain, { protocolVersion: 5 }),
-    'mqtt.js-5-tls': (thing) => withMQTT(thing, secure, { protocolVersion: 5, ...files }),
-    'mqtt.js-4-web': (thing) => withMQTT(thing, web, { protocolVersion: 4 }),
-    'sdk-js': withSDK,
+    'mqttjs-4-tcp': (thing) => withMQTT(thing, plain, { protocolVersion: 4 }),
+    'mqttjs-5-tcp': (thing) => withMQTT(thing, plain, { protocolVersion: 5 }),
+    'mqttjs-5-tls': (thing) => withMQTT(thing, secure, { protocolVersion: 5, ...files }),
+    'mqttjs-4-web': (thing) => withMQTT(thing, web, { protocolVersion: 4 }),
+    sdkjs: withSDK,
   };
   await Promise.all(things.map(async (thing) => {
-    const done = await clients[thing](thing.replaceAll('.', '_'));
+    const done = await clients[thing](thing);
     if (done !== 2) throw new Error(`${thing}: ${done} jobs are done, want 2`);
     console.log(thing);
   }));
