@@ -54,7 +54,9 @@ type ExecutionWriter interface {
 	// Queues is UpdateQueues within this transaction.
 	Queues(refs []job.Ref, fn func(*job.Queue) error) error
 	// DeleteFinished removes up to limit finished executions of a job in a part
-	// and returns how many there were. Only for a job that is being deleted.
+	// and returns how many there were; heads, which it removes once there are
+	// none, may be counted with them. If it returns limit, there may be more. Only
+	// for a job that is being deleted.
 	DeleteFinished(part int, jobUID int64, limit int) (int, error)
 	// Rearm corrects the stored deadline of executions that fired early: it
 	// stores each one's real deadline, or removes it if there is none.

@@ -34,7 +34,8 @@ type GroupReader interface {
 	Members(part int, groupUID, after int64, limit int) ([]thing.Member, error)
 	// MembersByName returns members of a group in all parts, by thing name after the one given.
 	MembersByName(groupUID int64, p Page[string]) (ms []thing.Member, more bool, err error)
-	// Memberships returns a thing's memberships, by group uid. There are at most ten.
+	// Memberships returns a thing's memberships, by group uid: at most ten, and
+	// those in dead groups that have not been removed yet.
 	Memberships(thing string, thingUID int64) ([]thing.Member, error)
 	// DeadGroups returns up to limit uids of deleted groups that may still have members.
 	DeadGroups(limit int) ([]int64, error)

@@ -50,15 +50,16 @@ var filled = sync.OnceValues(func() (string, error) {
 	dir := os.Getenv("MUSTER_BENCH_DIR")
 	if dir == "" {
 		var err error
-		dir, err = os.MkdirTemp("", "muster-bench-") //nolint:usetesting // shared by benchmarks, removed by TestMain
+		dir, err = os.MkdirTemp("", "muster-bench-")
 		if err != nil {
 			return "", err
 		}
+		temporary = dir
 	}
 	if _, err := os.Stat(filepath.Join(dir, "muster.db")); err == nil {
 		return dir, nil
 	}
-	s, err := sqlite.Open(context.Background(), sqlite.Config{Dir: dir}) //nolint:usetesting // outlives the first benchmark
+	s, err := sqlite.Open(context.Background(), sqlite.Config{Dir: dir})
 	if err != nil {
 		return "", err
 	}
@@ -74,7 +75,7 @@ func benchSpec(id string) job.Spec {
 }
 
 func fill(s store.Store, n int) error {
-	ctx := context.Background() //nolint:usetesting // see filled
+	ctx := context.Background()
 	err := s.Update(ctx, func(tx store.Tx) error { return tx.InsertJob(job.New(benchSpec("first"), benchJob, benchT0), "{}") })
 	for i := 0; i < n && err == nil; i += 5000 {
 		err = s.Update(ctx, func(tx store.Tx) error {
@@ -94,12 +95,13 @@ func fill(s store.Store, n int) error {
 	return err
 }
 
+// temporary is the folder that filled has made, if any.
+var temporary string
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dirs, err := filepath.Glob(filepath.Join(os.TempDir(), "muster-bench-*")); err == nil {
-		for _, d := range dirs {
-			_ = os.RemoveAll(d)
-		}
+	if temporary != "" {
+		_ = os.RemoveAll(temporary) // what is left in there is no fault of a test
 	}
 	os.Exit(code)
 }
@@ -336,7 +338,7 @@ func (h *harness) run(b *testing.B) {
 }
 
 func (h *harness) commit(batch []*bareCall) error {
-	ctx := context.Background() //nolint:usetesting // a context that ends costs the driver a goroutine a statement
+	ctx := context.Background() // one that can end costs the driver a goroutine for each statement
 	if _, err := h.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
 		return err
 	}
@@ -344,7 +346,8 @@ func (h *harness) commit(batch []*bareCall) error {
 	for _, k := range batch {
 		var version, status int64
 		uid := benchThing(k.thing).UID
-		err := h.prepare(ctx, `SELECT status, version FROM live WHERE part = 0 AND thing_uid = ? AND queued_at = ? AND job_uid = ? AND number = 1`).
+		err := h.prepare(ctx, //nolint:sqlclosecheck // kept for the next batch
+			`SELECT status, version FROM live WHERE part = 0 AND thing_uid = ? AND queued_at = ? AND job_uid = ? AND number = 1`).
 			QueryRowContext(ctx, uid, benchT0, benchJob).Scan(&status, &version)
 		if err != nil {
 			return err
@@ -368,7 +371,7 @@ func (h *harness) commit(batch []*bareCall) error {
 // insert inserts what the store inserts: executions and rows of the outbox.
 func (h *harness) insert(b *testing.B, from, n int, jobUID, now int64) {
 	const many = 50
-	ctx := context.Background() //nolint:usetesting // see commit
+	ctx := context.WithoutCancel(b.Context()) // see commit
 	check := func(_ sql.Result, err error) {
 		if err != nil {
 			b.Fatal(err)
@@ -405,5 +408,5 @@ func (h *harness) prepare(ctx context.Context, query string) *sql.Stmt {
 }
 
 func (h *harness) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return h.prepare(ctx, query).ExecContext(ctx, args...)
+	return h.prepare(ctx, query).ExecContext(ctx, args...) //nolint:sqlclosecheck // kept for the next batch
 }

@@ -18,36 +18,31 @@ func code(err error) int {
 	return 0
 }
 
-// check remembers an error after which SQLite may have rolled the transaction
-// back by itself, and returns it as the caller must see it.
+// passing says what is wrong, by code, where it may be right again later.
+var passing = map[int]string{
+	lib.SQLITE_FULL:      "The database cannot grow: the disk is full.",
+	lib.SQLITE_IOERR:     "The database file cannot be read or written.",
+	lib.SQLITE_CANTOPEN:  "The database file cannot be opened.",
+	lib.SQLITE_READONLY:  "The database is read-only.",
+	lib.SQLITE_BUSY:      "The database is locked by another program.",
+	lib.SQLITE_LOCKED:    "The database is locked by another program.",
+	lib.SQLITE_PROTOCOL:  "The database is locked by another program.",
+	lib.SQLITE_NOMEM:     "The database is out of memory.",
+	lib.SQLITE_INTERRUPT: "The database was interrupted.",
+	lib.SQLITE_ABORT:     "The database was interrupted.",
+}
+
+// check returns an error of SQLite as the caller must see it. It remembers those
+// after which SQLite may have rolled the transaction back by itself.
 func (c *conn) check(err error) error {
-	if err == nil {
-		return nil
-	}
-	passing := true
-	text := ""
-	switch code(err) {
-	case lib.SQLITE_FULL:
-		text = "The database cannot grow: the disk is full."
-	case lib.SQLITE_IOERR, lib.SQLITE_CANTOPEN:
-		text = "The database file cannot be read or written."
-	case lib.SQLITE_READONLY:
-		text = "The database is read-only."
-	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED, lib.SQLITE_PROTOCOL:
-		text = "The database is locked by another program."
-	case lib.SQLITE_NOMEM:
-		text = "The database is out of memory."
-	case lib.SQLITE_INTERRUPT, lib.SQLITE_ABORT:
-		text = "The database was interrupted."
-	case lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB:
-		passing = false
+	text, may := passing[code(err)]
+	switch {
+	case may:
+		err = apierr.Wrap(apierr.Unavailable, err, "%s", text)
+	case damaged(err):
+		err = fmt.Errorf("sqlite: the database file is damaged: %w", err)
 	default:
 		return err
-	}
-	if passing {
-		err = apierr.Wrap(apierr.Unavailable, err, "%s", text)
-	} else {
-		err = fmt.Errorf("sqlite: the database file is damaged: %w", err)
 	}
 	if c.broken == nil {
 		c.broken = err

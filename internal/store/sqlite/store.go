@@ -186,7 +186,7 @@ func (s *Store) openWriter() (*conn, error) {
 
 // openCheckpointer opens the connection that copies the log. It waits for nobody.
 func (s *Store) openCheckpointer() (*conn, error) {
-	return s.connect(`busy_timeout(0)`, `wal_autocheckpoint(0)`)
+	return s.connect(`busy_timeout(0)`, `synchronous(FULL)`, `wal_autocheckpoint(0)`)
 }
 
 // Parts implements store.Store.
