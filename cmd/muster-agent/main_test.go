@@ -1,0 +1,214 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/internal/job"
+)
+
+// asProgram makes the test binary the program itself, so that tests can kill it.
+const asProgram = "MUSTER_AGENT_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// device is a device with a folder of its own.
+type device struct {
+	t   *testing.T
+	s   *server
+	dir string
+}
+
+func newDevice(t *testing.T, s *server) *device {
+	t.Helper()
+	d := &device{t: t, s: s, dir: t.TempDir()}
+	s.must(os.Mkdir(d.file("handlers"), 0o700))
+	return d
+}
+
+func (d *device) file(name string) string { return filepath.Join(d.dir, name) }
+
+// args are the arguments of its agent.
+func (d *device) args(more ...string) []string {
+	return append([]string{"--endpoint", d.s.url, "--thing", "t", "--state-dir", d.dir}, more...)
+}
+
+// script puts a handler into the device's own folder.
+func (d *device) script(name, text string) {
+	d.t.Helper()
+	d.s.must(os.WriteFile(d.file("handlers/"+name), []byte("#!/bin/sh\n"+text+"\n"), 0o700))
+}
+
+// fifo makes a pipe with a name: whoever opens it waits for the other side.
+func (d *device) fifo(name string) string {
+	d.t.Helper()
+	d.s.must(syscall.Mkfifo(d.file(name), 0o600))
+	return d.file(name)
+}
+
+// once does what is pending.
+func (d *device) once() {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(d.t.Context(), patience)
+	defer cancel()
+	var log bytes.Buffer
+	if err := run(ctx, d.args("--once"), os.Getenv, &log, &log); err != nil || ctx.Err() != nil {
+		d.t.Fatalf("%v %v, with the log\n%s", err, ctx.Err(), log.String())
+	}
+}
+
+// start starts its agent as a process.
+func (d *device) start() *exec.Cmd {
+	d.t.Helper()
+	cmd := exec.CommandContext(d.t.Context(), os.Args[0], d.args()...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	d.s.must(cmd.Start())
+	d.t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd
+}
+
+// expect checks the execution of a job, and its details unless nil: those of
+// the progress may have been sent or not.
+func (d *device) expect(id string, status job.Status, details map[string]string) {
+	d.t.Helper()
+	x, _, err := d.s.engine.DescribeJobExecution(d.t.Context(), operator, "t", id, 0)
+	d.s.must(err)
+	if x.Status != status {
+		d.t.Errorf("%s: got status %v, want %v", id, x.Status, status)
+	}
+	if diff := cmp.Diff(details, x.Details); details != nil && diff != "" {
+		d.t.Errorf("%s: details (-want +got):\n%s", id, diff)
+	}
+}
+
+func TestJobsOfAllKinds(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	d := newDevice(t, s)
+	d.script("greet.sh", `echo "hello $2"`)
+	s.create("handler", `{"version":"1.0","includeStdOut":"true","steps":[
+		{"action":{"name":"Greet","type":"runHandler","input":{"handler":"greet.sh","args":["you"],"path":"default"}}},
+		{"action":{"name":"Echo","type":"runCommand","input":{"command":"echo,a\\,b"}}}]}`)
+	s.create("old", `{"operation":"greet.sh","args":["old friend"],"path":"default","includeStdOut":true}`)
+	s.create("fails", `{"version":"1.0","steps":[{"action":{"name":"Fail","type":"runCommand","input":{"command":"sh,-c,echo sorry >&2; exit 4"}}}]}`)
+	s.create("invalid", `{"steps":[]}`)
+	d.once()
+	d.expect("handler", job.Succeeded, map[string]string{"stdout": "hello you\na,b\n"})
+	d.expect("old", job.Succeeded, map[string]string{"stdout": "hello old friend\n"})
+	d.expect("fails", job.Failed, map[string]string{"reason": "step 1/1 (Fail): exited with status 4", "stderr": "sorry\n"})
+	d.expect("invalid", job.Rejected, map[string]string{
+		"reason": "Unable to execute job, invalid job document provided!", "error": "there is neither a version nor an operation",
+	})
+}
+
+func TestJobThatComesWhileTheAgentRuns(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	d := newDevice(t, s)
+	fifo := d.fifo("ran")
+	agent := d.start()
+	s.create("j", `{"version":"1.0","steps":[{"action":{"name":"Tell","type":"runCommand","input":{"command":"sh,-c,echo ran >`+fifo+`"}}}]}`)
+	text, err := os.ReadFile(fifo)
+	s.must(err)
+	if string(text) != "ran\n" {
+		t.Errorf("got %q", text)
+	}
+	s.must(agent.Process.Signal(syscall.SIGTERM))
+	s.must(agent.Wait())
+	d.once() // a last status that was on its way arrives now
+	x, _, err := s.engine.DescribeJobExecution(t.Context(), operator, "t", "j", 0)
+	s.must(err)
+	// SIGTERM may have come before the shell had ended.
+	if x.Status != job.Succeeded && !strings.Contains(x.Details["reason"], "interrupted") {
+		t.Errorf("got %v %v", x.Status, x.Details)
+	}
+}
+
+func TestAgentThatIsKilledInTheMiddle(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	d := newDevice(t, s)
+	begun := d.fifo("begun")
+	wait := d.fifo("wait")
+	d.script("once.sh", `echo once >>`+d.file("runs")+`; echo $$ >`+begun+`; read x <`+wait)
+	d.script("safe.sh", `# muster-agent: idempotent
+echo safe >>`+d.file("runs")+`
+[ -e `+d.file("again")+` ] && exit 0
+echo $$ >`+begun+`; read x <`+wait)
+	for _, name := range []string{"once", "safe"} {
+		s.create(name, `{"version":"1.0","steps":[{"action":{"name":"`+name+`","type":"runHandler","input":{"handler":"`+name+`.sh"}}}]}`)
+	}
+	for range 2 {
+		agent := d.start()
+		pid, err := os.ReadFile(begun)
+		s.must(err)
+		s.must(agent.Process.Kill())
+		_ = agent.Wait() // it was killed, as it says
+		n, err := strconv.Atoi(strings.TrimSpace(string(pid)))
+		s.must(err)
+		s.must(syscall.Kill(n, syscall.SIGKILL)) // the power takes everything
+	}
+	s.must(os.WriteFile(d.file("again"), nil, 0o600))
+	d.once()
+	d.expect("once", job.Failed, map[string]string{
+		"reason": "step 1/1 (once): interrupted: the agent or the machine went down while it ran",
+	})
+	d.expect("safe", job.Succeeded, nil)
+	runs, err := os.ReadFile(d.file("runs"))
+	s.must(err)
+	if got := strings.Fields(string(runs)); len(got) != 3 || strings.Count(string(runs), "once") != 1 {
+		t.Errorf("got runs %q", got)
+	}
+}
+
+func TestCanceledJobIsStopped(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	d := newDevice(t, s)
+	begun, ended := d.fifo("begun"), d.fifo("ended")
+	d.script("long.sh", `trap 'echo stopped >`+ended+`; exit 1' TERM
+echo begun >`+begun+`
+while :; do sleep 0.05; done`)
+	d.start()
+	s.create("j", `{"operation":"long.sh"}`)
+	_, err := os.ReadFile(begun)
+	s.must(err)
+	s.must(s.engine.CancelJobExecution(t.Context(), operator, "t", "j", job.Cancel{Force: true}))
+	text, err := os.ReadFile(ended)
+	s.must(err)
+	if string(text) != "stopped\n" {
+		t.Errorf("got %q", text)
+	}
+}
+
+func TestBadFilesAreTold(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"--endpoint", "http://x", "--thing", "t"},
+		{"--endpoint", "mqtt://x", "--thing", "t", "--ca", "/nothing"},
+	} {
+		if err := run(t.Context(), append(args, "--state-dir", t.TempDir()), env(), os.Stdout, os.Stderr); err == nil {
+			t.Errorf("%q: no error", args)
+		}
+	}
+}
