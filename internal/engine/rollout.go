@@ -30,15 +30,15 @@ type batch struct {
 	seqs map[int64]int64
 }
 
-func (b *batch) add(thing string, thingUID, jobUID, seq int64) {
+func (b *batch) add(ref job.Ref, seq int64) {
 	if b.seqs == nil {
 		b.seqs = make(map[int64]int64, chunk)
 	}
-	if _, ok := b.seqs[thingUID]; ok {
+	if _, ok := b.seqs[ref.ThingUID]; ok {
 		return
 	}
-	b.seqs[thingUID] = seq
-	b.refs = append(b.refs, job.Ref{Thing: thing, ThingUID: thingUID, JobUID: jobUID, History: true})
+	b.seqs[ref.ThingUID] = seq
+	b.refs = append(b.refs, ref)
 }
 
 // nextTargets returns the next chunk of things and moves w's cursor past it.
@@ -48,7 +48,7 @@ func (e *Engine) nextTargets(tx store.Tx, w *store.Work, j job.Job) (batch, erro
 		t := j.Targets[w.Cursor.Target]
 		if t.Kind == job.ThingTarget {
 			if e.store.PartOf(t.Name) == w.Part {
-				b.add(t.Name, t.UID, j.UID, w.Seq)
+				b.add(job.Ref{Thing: t.Name, ThingUID: t.UID, JobUID: j.UID, History: true}, w.Seq)
 			}
 			w.Cursor = store.Cursor{Target: w.Cursor.Target + 1}
 			continue
@@ -86,7 +86,9 @@ func nextMembers(tx store.Tx, w *store.Work, j job.Job, target int64, b *batch) 
 		if !fresh(m.UID) {
 			// Whichever came later made it a target: its membership, or this group's
 			// becoming one, which may be after it has left another.
-			b.add(m.Thing, m.ThingUID, j.UID, max(m.UID, w.Seq))
+			ref := job.Ref{Thing: m.Thing, ThingUID: m.ThingUID, JobUID: j.UID, History: true}
+			ref.Registered = true // who is not registered has no memberships
+			b.add(ref, max(m.UID, w.Seq))
 		}
 		w.Cursor.ThingUID = m.ThingUID
 	}

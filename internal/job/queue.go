@@ -23,6 +23,9 @@ type Ref struct {
 	// History asks for the latest execution and the Head of the job asked for,
 	// also where they are finished. Enqueue, Leave and Delete need it.
 	History bool
+	// Registered says that ThingUID is set and that this very transaction has read
+	// that it is registered under Thing: the driver need not look.
+	Registered bool
 }
 
 // Head is what is kept about a (thing, job) pair beyond its executions, so

@@ -72,6 +72,7 @@ func testQueues(t *testing.T, open Open) {
 		same(t, "executions", b.executions(j, store.ExecutionFilter{}, 10), before)
 		same(t, "counts", b.counts(j), job.Counts{job.Queued: 3})
 	})
+	t.Run("many things in order", testMany(open))
 	t.Run("what is asked for comes along, live or finished", testAsked(open))
 	t.Run("what was deleted in the transaction uncovers the one before", testUncovered(open))
 	t.Run("a panic is the caller's error", func(t *testing.T) {
