@@ -202,7 +202,7 @@ func old(e *endpoint, answer []byte) string {
 }
 
 func relay(c net.Conn, behind string, answer []byte) {
-	defer c.Close()
+	defer shut(c)
 	// The version is the byte after the fixed header and the protocol's name.
 	head := make([]byte, len("\x10\xff\x00\x04MQTT\x05"))
 	if _, err := io.ReadFull(c, head); err != nil {
@@ -216,14 +216,17 @@ func relay(c net.Conn, behind string, answer []byte) {
 	if err != nil {
 		return
 	}
-	defer s.Close()
+	defer shut(s)
 	_, _ = s.Write(head)
 	go func() {
 		_, _ = io.Copy(s, c)
-		s.Close()
+		shut(s)
 	}()
 	_, _ = io.Copy(c, s)
 }
+
+// shut ends a side of the relay; the other side may have ended it already.
+func shut(c net.Conn) { _ = c.Close() }
 
 func TestOldServerIsRemembered(t *testing.T) {
 	t.Parallel()
@@ -260,7 +263,9 @@ func TestOldServerIsRemembered(t *testing.T) {
 func TestConnectionThatIsRefused(t *testing.T) {
 	t.Parallel()
 	nobody := listener(t)
-	nobody.Close()
+	if err := nobody.Close(); err != nil {
+		t.Fatal(err)
+	}
 	for name, tt := range map[string]struct {
 		url     func(*endpoint) string
 		connect error
