@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -63,6 +64,28 @@ func (d *device) fifo(name string) string {
 	return d.file(name)
 }
 
+// read returns what is written to a pipe, which has to come in time.
+func (d *device) read(fifo string) string {
+	d.t.Helper()
+	type result struct {
+		text []byte
+		err  error
+	}
+	got := make(chan result, 1)
+	go func() {
+		text, err := os.ReadFile(fifo)
+		got <- result{text, err}
+	}()
+	select {
+	case r := <-got:
+		d.s.must(r.err)
+		return string(r.text)
+	case <-time.After(patience):
+		d.t.Fatalf("nothing was written to %s", fifo)
+		return ""
+	}
+}
+
 // once does what is pending.
 func (d *device) once() {
 	d.t.Helper()
@@ -79,10 +102,15 @@ func (d *device) start() *exec.Cmd {
 	d.t.Helper()
 	cmd := exec.CommandContext(d.t.Context(), os.Args[0], d.args()...)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
+	log := new(bytes.Buffer)
+	cmd.Stderr = log
 	d.s.must(cmd.Start())
 	d.t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		if d.t.Failed() {
+			d.t.Logf("log of the agent:\n%s", log.String())
+		}
 	})
 	return cmd
 }
@@ -128,9 +156,7 @@ func TestJobThatComesWhileTheAgentRuns(t *testing.T) {
 	fifo := d.fifo("ran")
 	agent := d.start()
 	s.create("j", `{"version":"1.0","steps":[{"action":{"name":"Tell","type":"runCommand","input":{"command":"sh,-c,echo ran >`+fifo+`"}}}]}`)
-	text, err := os.ReadFile(fifo)
-	s.must(err)
-	if string(text) != "ran\n" {
+	if text := d.read(fifo); text != "ran\n" {
 		t.Errorf("got %q", text)
 	}
 	s.must(agent.Process.Signal(syscall.SIGTERM))
@@ -160,11 +186,10 @@ echo $$ >`+begun+`; read x <`+wait)
 	}
 	for range 2 {
 		agent := d.start()
-		pid, err := os.ReadFile(begun)
-		s.must(err)
+		pid := d.read(begun)
 		s.must(agent.Process.Kill())
 		_ = agent.Wait() // it was killed, as it says
-		n, err := strconv.Atoi(strings.TrimSpace(string(pid)))
+		n, err := strconv.Atoi(strings.TrimSpace(pid))
 		s.must(err)
 		s.must(syscall.Kill(n, syscall.SIGKILL)) // the power takes everything
 	}
@@ -191,12 +216,10 @@ echo begun >`+begun+`
 while :; do sleep 0.05; done`)
 	d.start()
 	s.create("j", `{"operation":"long.sh"}`)
-	_, err := os.ReadFile(begun)
-	s.must(err)
+	d.read(begun)
+	<-s.notified // of the job: else the server may see nothing to notify of in the end
 	s.must(s.engine.CancelJobExecution(t.Context(), operator, "t", "j", job.Cancel{Force: true}))
-	text, err := os.ReadFile(ended)
-	s.must(err)
-	if string(text) != "stopped\n" {
+	if text := d.read(ended); text != "stopped\n" {
 		t.Errorf("got %q", text)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,17 +30,24 @@ type server struct {
 	engine   *engine.Engine
 	endpoint *mqtt.Server
 	url      string
+	notified chan struct{} // holds one when the device has been notified
 }
 
 // Publish implements mqttapi.Broker.
 func (s *server) Publish(ctx context.Context, m mqttapi.Message) error {
+	if strings.HasSuffix(m.Topic, "/notify-next") {
+		select {
+		case s.notified <- struct{}{}:
+		default:
+		}
+	}
 	return s.endpoint.Publish(ctx, mqtt.Message{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS})
 }
 
 // newServer starts a server that knows the thing t.
 func newServer(t *testing.T) *server {
 	t.Helper()
-	s := &server{t: t}
+	s := &server{t: t, notified: make(chan struct{}, 1)}
 	db, err := sqlite.Open(t.Context(), sqlite.Config{Dir: t.TempDir()})
 	s.must(err)
 	publisher, err := mqttapi.NewPublisher(mqttapi.PublisherConfig{Broker: s})
