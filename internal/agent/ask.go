@@ -66,10 +66,8 @@ func (a *Agent) askOnce(ctx context.Context) (refused, err error) {
 		if r.code != "" {
 			return fmt.Errorf("agent: the server answers %s: %s", r.code, r.message), nil
 		}
-		if a.front.count() == before {
-			a.front.set(r.Execution, true)
+		if a.front.answer(before, r.Execution) {
 			return nil, nil
 		}
-		// A notification has come between, and the answer may be the older one.
 	}
 }

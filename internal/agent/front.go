@@ -18,7 +18,11 @@ type key struct {
 	QueuedAt int64  `json:"queuedAt"` // milliseconds since the Unix epoch, of whole seconds
 }
 
+// keyOf returns the key of x, or no key for no execution.
 func keyOf(x *next) key {
+	if x == nil {
+		return key{}
+	}
 	return key{Job: x.JobID, Number: x.ExecutionNumber, QueuedAt: int64(x.QueuedAt)}
 }
 
@@ -51,6 +55,17 @@ func (f *front) set(x *next, asked bool) {
 	f.changed = make(chan struct{})
 }
 
+// answer is called with the answer to a question that was asked when there had
+// been news before times. It reports false if a notification has come since that
+// says something else: the answer may be the older of the two.
+func (f *front) answer(before uint64, x *next) bool {
+	if told, other, _ := f.other(keyOf(x)); told != before && other {
+		return false
+	}
+	f.set(x, true)
+	return true
+}
+
 // count returns how often there were news.
 func (f *front) count() uint64 {
 	f.mu.Lock()
@@ -81,7 +96,7 @@ func (f *front) wait(ctx context.Context) (news, bool) {
 func (f *front) forget(k key) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.news.x != nil && keyOf(f.news.x) == k {
+	if keyOf(f.news.x) == k {
 		f.taken = f.told
 	}
 }
@@ -91,5 +106,5 @@ func (f *front) forget(k key) {
 func (f *front) other(k key) (told uint64, other bool, _ <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.told, f.told > 0 && (f.news.x == nil || keyOf(f.news.x) != k), f.changed
+	return f.told, f.told > 0 && keyOf(f.news.x) != k, f.changed
 }
