@@ -42,7 +42,10 @@ func (c *serveCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	s, err := newServer(ctx, loaded.Config, l, newLogger(sys.stderr, loaded.Config))
+	log, flush := newLogger(sys.stderr, loaded.Config)
+	defer flush()
+	tuneGC()
+	s, err := newServer(ctx, loaded.Config, l, log)
 	if err != nil {
 		return err
 	}

@@ -131,6 +131,11 @@ func (e *Engine) notification(r store.Reader, d store.Dirty) (Notification, job.
 		Thing: d.Thing, Namespace: d.Namespace,
 		Notice: job.NoticeOf(d.Told, told), Pending: q.Pending(d.Namespace),
 	}
+	if n.Notice == (job.Notice{}) {
+		// It has come back to what the device was told, but the device may have
+		// asked in between, and work on what is gone again.
+		n.Notice = job.Notice{List: true, Next: true}
+	}
 	if n.Notice.Next && len(n.Pending) > 0 {
 		n.Document, err = e.document(r, n.Pending[0].Job.UID)
 		if apierr.Is(err, apierr.NotFound) {

@@ -102,15 +102,19 @@ func TestABurstIsToldOnceAndADownPublisherLosesNothing(t *testing.T) {
 	w.wantTold(r)
 }
 
-func TestAChangeThatComesBackTellsNothing(t *testing.T) {
+func TestAChangeThatComesBackIsToldAsItIs(t *testing.T) {
 	t.Parallel()
 	r := &recorder{}
 	w := newWorld(t, 1, publishing(r))
 	w.things("t")
 	r.down = true
 	w.create("one", targets(toThing("t")))
+	if _, ok := w.next("t"); !ok { // the device has asked, and works on it
+		t.Fatal("there is no next execution")
+	}
 	w.must(w.CancelJobExecution(w.ctx(), operator, "t", "one", job.Cancel{}))
 	r.down = false
+	w.wantTold(r, "t notify", "t notify-next")
 	w.wantTold(r)
 }
 
