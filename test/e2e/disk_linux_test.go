@@ -98,21 +98,23 @@ type scarcity struct {
 func scarce(t *testing.T, data string, fault scarcity) {
 	t.Helper()
 	s := harness.Serve(t, program, harness.Config{Data: data})
-	w := &writers{client: own(t, s), acknowledged: make(map[string]string)}
+	w := &writers{client: own(t, s), acknowledged: make(map[string]string), version: 1}
 	w.start(t)
 	check(t, "make the disk scarce", fault.begin(s))
 	harness.Wait(t, soon, "the disk to be full", func(ctx context.Context) error { return w.refused(ctx, s, fault.reason) })
 
-	// Reads go on, and who writes is refused.
+	// Reads go on, and who writes is refused, as soon as the last bytes are gone:
+	// what was just refused may have left room for something smaller.
 	w.allThere(t)
-	_, err := w.client.CreateThing(t.Context(), &wire.CreateThingRequest{ThingName: "refused"})
-	if client.Code(err) != "ServiceUnavailableException" {
-		t.Errorf("create on a full disk: got %v", err)
-	}
-	_, err = w.client.StartNextPendingJobExecution(t.Context(), &wire.StartNextPendingJobExecutionRequest{ThingName: "pump"})
-	if client.Code(err) != "ServiceUnavailableException" {
-		t.Errorf("start on a full disk: got %v", err)
-	}
+	things := 0
+	w.untilRefused(t, "create things on a full disk", func(ctx context.Context) error {
+		_, err := w.client.CreateThing(ctx, &wire.CreateThingRequest{ThingName: fmt.Sprint("small-", things+1)})
+		if err == nil {
+			things++
+		}
+		return err
+	})
+	w.untilRefused(t, "report on a full disk", w.report)
 	if status, body, err := s.Get(t.Context(), "/healthz"); err != nil || status != http.StatusOK {
 		t.Errorf("/healthz: got %d %s %v: the process is well", status, body, err)
 	}
@@ -148,6 +150,15 @@ func scarce(t *testing.T, data string, fault scarcity) {
 	w.client = own(t, again)
 	w.allThere(t)
 	w.allRolledOut(t)
+	for n := range things {
+		_, err := w.client.DescribeThing(t.Context(), &wire.DescribeThingRequest{ThingName: fmt.Sprint("small-", n+1)})
+		check(t, "a thing that was acknowledged", err)
+	}
+	x, err := w.client.DescribeJobExecution(t.Context(), &wire.DescribeJobExecutionRequest{ThingName: "pump", JobID: reported})
+	check(t, "the execution that was reported on", err)
+	if x.Execution.VersionNumber != w.version {
+		t.Errorf("version %d of the execution was acknowledged, the server has %d", w.version, x.Execution.VersionNumber)
+	}
 	t.Logf("%d writes were acknowledged, %d refused", w.count(), w.no)
 }
 
@@ -161,7 +172,12 @@ type writers struct {
 	next         int               // guarded by mu
 	acknowledged map[string]string // thing or job and document; guarded by mu
 	no           int               // refused; guarded by mu
+
+	version int64 // of the execution that report reports on, as acknowledged
 }
+
+// reported is the job whose execution is reported on. It is there from the start.
+const reported = "job-0"
 
 const padding = 4 << 10 // of a document, so that the disk fills up soon
 
@@ -171,6 +187,9 @@ func (w *writers) start(t *testing.T) {
 	if w.count() == 0 {
 		_, err := w.client.CreateThing(t.Context(), &wire.CreateThingRequest{ThingName: "pump"})
 		check(t, "create thing", err)
+		_, err = w.client.CreateJob(t.Context(), &wire.CreateJobRequest{JobID: reported, Targets: []string{thingARN("pump")}, Document: "{}"})
+		check(t, "create job", err)
+		harness.Wait(t, soon, "a first report", w.report)
 	}
 	for range 4 {
 		w.wg.Go(func() {
@@ -206,6 +225,34 @@ func (w *writers) write(ctx context.Context) {
 		return
 	}
 	w.acknowledged[id] = text
+}
+
+// report changes the execution of the first job: a write however often it is done.
+func (w *writers) report(ctx context.Context) error {
+	expected := w.version
+	_, err := w.client.UpdateJobExecution(ctx, &wire.UpdateJobExecutionRequest{
+		ThingName: "pump", JobID: reported, Status: "IN_PROGRESS", ExpectedVersion: &expected,
+	})
+	if err == nil {
+		w.version++
+	}
+	return err
+}
+
+// untilRefused writes until the server refuses, as it must for want of room. Each
+// write that is acknowledged takes some of what is left.
+func (w *writers) untilRefused(t *testing.T, what string, write func(context.Context) error) {
+	t.Helper()
+	harness.Wait(t, soon, what, func(ctx context.Context) error {
+		err := write(ctx)
+		switch code := client.Code(err); {
+		case err == nil:
+			return errors.New("not refused")
+		case code != "ServiceUnavailableException":
+			return harness.Final(fmt.Errorf("refused with %w", err))
+		}
+		return nil
+	})
 }
 
 func (w *writers) count() int {
