@@ -5,7 +5,8 @@
 #
 #   aws        the AWS CLI, in a Python environment of its own under .tools/aws
 #   mosquitto  the command line clients of Mosquitto, a Debian package
-#   node       MQTT clients of Node.js, under .tools/node
+#   node       MQTT clients of Node.js, AWS's among them, under .tools/node
+#   python     AWS's SDK for devices, in a Python environment of its own under .tools/python
 #   race       the C compiler that the race detector links with
 #   lint       golangci-lint, under .tools/bin
 set -euo pipefail
@@ -13,6 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Pinned: what the tests expect of the CLI and what lint finds change with the version.
 awscli=1.45.11
+awsiotsdk=1.31.0
 golangci_lint=v2.15.0
 
 say() { echo "tools: $*" >&2; }
@@ -30,6 +32,18 @@ debian() {
   } </dev/null >&2
 }
 
+# environment DIR PACKAGE: makes a Python environment with a package.
+environment() {
+  say "installing $2 into $1"
+  rm -rf "$1"
+  if ! command -v python3 >/dev/null || ! python3 -m venv "$1" >/dev/null 2>&1; then
+    rm -rf "$1"
+    debian python3 python3-venv
+    python3 -m venv "$1"
+  fi
+  "$1/bin/python" -m pip install --quiet --disable-pip-version-check "$2" </dev/null >&2
+}
+
 aws() {
   local dir=.tools/aws
   # Running it is the check: an environment that was moved or half made does not run.
@@ -38,15 +52,19 @@ aws() {
   if [[ $have == "aws-cli/$awscli "* ]]; then
     return
   fi
-  say "installing AWS CLI $awscli into $dir"
-  rm -rf "$dir"
-  if ! command -v python3 >/dev/null || ! python3 -m venv "$dir" >/dev/null 2>&1; then
-    rm -rf "$dir"
-    debian python3 python3-venv
-    python3 -m venv "$dir"
-  fi
-  "$dir/bin/python" -m pip install --quiet --disable-pip-version-check "awscli==$awscli" </dev/null >&2
+  environment "$dir" "awscli==$awscli"
   "$dir/bin/aws" --version >/dev/null
+}
+
+# Not in the environment of the CLI, which signs in another way when it finds the SDK's runtime.
+python() {
+  local dir=.tools/python have
+  have=$("$dir/bin/python" -c 'import awscrt.io, awsiot; print(awsiot.__version__)' 2>/dev/null || true)
+  if [[ $have == "$awsiotsdk" ]]; then
+    return
+  fi
+  environment "$dir" "awsiotsdk==$awsiotsdk"
+  "$dir/bin/python" -c 'import awscrt.io, awsiot'
 }
 
 mosquitto() {
@@ -93,7 +111,7 @@ lint() {
 
 for tool in "$@"; do
   case "$tool" in
-    aws | mosquitto | node | race | lint) "$tool" ;;
+    aws | mosquitto | node | python | race | lint) "$tool" ;;
     *)
       say "unknown tool $tool"
       exit 2
