@@ -59,7 +59,7 @@ func (e *Engine) outboxPart(ctx context.Context, part int) (int, error) {
 	defer e.holds.done()
 	err := e.store.View(ctx, func(r store.Reader) error {
 		var err error
-		rows, err = r.Dirty(part, chunk)
+		rows, err = r.Dirty(part, store.Page[int64]{Limit: chunk})
 		if err != nil {
 			return err
 		}

@@ -12,14 +12,16 @@ type Dirty struct {
 	Namespace string
 	// Told is what the device was told last.
 	Told job.Told
+	// Since orders the rows of a part. It never changes.
+	Since int64
 	// Seq grows with every further change.
 	Seq int64
 }
 
 // OutboxReader reads what devices must be told.
 type OutboxReader interface {
-	// Dirty returns up to limit rows of a part, oldest first.
-	Dirty(part, limit int) ([]Dirty, error)
+	// Dirty returns a page of the rows of a part by Since, which is oldest first.
+	Dirty(part int, p Page[int64]) ([]Dirty, error)
 }
 
 // OutboxWriter writes the outbox. Rows are made by Queues and UpdateQueues.

@@ -81,6 +81,7 @@ type Reader interface {
 	ExecutionReader
 	WorkReader
 	OutboxReader
+	PartReader
 	ThingReader
 	TypeReader
 	GroupReader

@@ -8,12 +8,13 @@ import (
 )
 
 // Dirty implements store.OutboxReader.
-func (r reader) Dirty(part, limit int) ([]store.Dirty, error) {
-	return all(r.c, dirtyRow, `SELECT part, thing_uid, namespace, thing, seq, told FROM dirty WHERE part = ? ORDER BY since LIMIT ? + 0`, part, limit)
+func (r reader) Dirty(part int, p store.Page[int64]) ([]store.Dirty, error) {
+	return all(r.c, dirtyRow, `SELECT part, thing_uid, namespace, thing, seq, told, since FROM dirty WHERE part = ? AND since > ? ORDER BY since LIMIT ? + 0`,
+		part, p.After, p.Limit)
 }
 
 func dirtyRow(r row) (store.Dirty, error) {
-	d := store.Dirty{Part: int(r.int(0)), ThingUID: r.int(1), Namespace: r.text(2), Thing: r.text(3), Seq: r.int(4)}
+	d := store.Dirty{Part: int(r.int(0)), ThingUID: r.int(1), Namespace: r.text(2), Thing: r.text(3), Seq: r.int(4), Since: r.int(6)}
 	var ok bool
 	d.Told, ok = job.DecodeTold(r.blob(5))
 	if !ok {

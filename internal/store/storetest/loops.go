@@ -252,7 +252,7 @@ func (b *bundle) dirty() map[string]job.Told {
 	b.Helper()
 	all := map[string]job.Told{}
 	for p := range b.s.Parts() {
-		for _, d := range read(b, func(r store.Reader) ([]store.Dirty, error) { return r.Dirty(p, 1000) }) {
+		for _, d := range read(b, func(r store.Reader) ([]store.Dirty, error) { return r.Dirty(p, store.Page[int64]{Limit: 1000}) }) {
 			same(b.T, "part", d.Part, p)
 			all[dirtyKey(d.Thing, d.ThingUID, d.Namespace)] = d.Told
 		}
@@ -269,7 +269,7 @@ func (b *bundle) sent() {
 	b.Helper()
 	b.update(func(tx store.Tx) error {
 		for p := range b.s.Parts() {
-			ds, err := tx.Dirty(p, 1000)
+			ds, err := tx.Dirty(p, store.Page[int64]{Limit: 1000})
 			if err != nil {
 				return err
 			}
@@ -311,12 +311,16 @@ func testOutbox(t *testing.T, open Open) {
 		b := setup(t, open)
 		x, j, k := b.things("t", 1)[0], b.job("j"), b.job("k")
 		b.enqueue(j, t0, x)
-		old := read(b, func(r store.Reader) ([]store.Dirty, error) { return r.Dirty(b.s.PartOf(x.Name), 1) })[0]
+		old := read(b, func(r store.Reader) ([]store.Dirty, error) {
+			return r.Dirty(b.s.PartOf(x.Name), store.Page[int64]{Limit: 1})
+		})[0]
 		told := b.queue(job.Ref{Thing: x.Name}).Told("")
 		b.enqueue(k, t0, x)
 		b.update(func(tx store.Tx) error { return tx.Sent(old, told) })
 		same(t, "dirty", b.dirty(), map[string]job.Told{dirtyKey(x.Name, x.UID, ""): told})
-		d := read(b, func(r store.Reader) ([]store.Dirty, error) { return r.Dirty(b.s.PartOf(x.Name), 1) })[0]
+		d := read(b, func(r store.Reader) ([]store.Dirty, error) {
+			return r.Dirty(b.s.PartOf(x.Name), store.Page[int64]{Limit: 1})
+		})[0]
 		if d.Seq <= old.Seq {
 			t.Errorf("seq %d after %d, want a greater one", d.Seq, old.Seq)
 		}
@@ -341,11 +345,22 @@ func testOutbox(t *testing.T, open Open) {
 		for p, keys := range want {
 			for _, limit := range []int{1, 100} {
 				var got []string
-				for _, d := range read(b, func(r store.Reader) ([]store.Dirty, error) { return r.Dirty(p, limit) }) {
+				for _, d := range read(b, func(r store.Reader) ([]store.Dirty, error) { return r.Dirty(p, store.Page[int64]{Limit: limit}) }) {
 					got = append(got, dirtyKey(d.Thing, d.ThingUID, d.Namespace))
 				}
 				same(t, "rows", got, keys[:min(limit, len(keys))])
 			}
+			var got []string
+			for page := (store.Page[int64]{Limit: 3}); ; {
+				ds := read(b, func(r store.Reader) ([]store.Dirty, error) { return r.Dirty(p, page) })
+				if len(ds) == 0 {
+					break
+				}
+				for _, d := range ds {
+					got, page.After = append(got, dirtyKey(d.Thing, d.ThingUID, d.Namespace)), d.Since
+				}
+			}
+			same(t, "rows by pages", got, keys)
 		}
 	})
 	t.Run("a failed call leaves no row", func(t *testing.T) {

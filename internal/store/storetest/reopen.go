@@ -47,7 +47,9 @@ func RunReopen(t *testing.T, place Place) {
 		b.enqueue(j, t0, x)
 		b.update(func(tx store.Tx) error { return tx.MarkJob(j.UID) })
 		row := func() store.Dirty {
-			return read(b, func(r store.Reader) ([]store.Dirty, error) { return r.Dirty(b.s.PartOf(x.Name), 1) })[0]
+			return read(b, func(r store.Reader) ([]store.Dirty, error) {
+				return r.Dirty(b.s.PartOf(x.Name), store.Page[int64]{Limit: 1})
+			})[0]
 		}
 		seq := row().Seq
 		for range 3 {

@@ -38,6 +38,7 @@ func Run(t *testing.T, open Open) {
 		{"executions", testExecutions},
 		{"transactions", testTransactions},
 		{"parts", testParts},
+		{"busy", testBusy},
 		{"floor", testFloor},
 		{"concurrency", testConcurrency},
 		{"paging", testPaging},
