@@ -86,6 +86,17 @@ func (l *ledger) ack(note func()) {
 	}
 }
 
+// ending reports whether the server is killed or soon will be: it must not be
+// lost before.
+func (l *ledger) ending() bool {
+	select {
+	case <-l.enough:
+		return true
+	default:
+		return false
+	}
+}
+
 // do notes something under the lock.
 func (l *ledger) do(note func()) {
 	l.mu.Lock()
@@ -93,11 +104,11 @@ func (l *ledger) do(note func()) {
 	note()
 }
 
-// lost reports whether a request was left without an answer: only then is its
-// outcome unknown.
+// lost reports whether a request was left without an answer because the server
+// went away: only then is its outcome unknown.
 func lost(err error) bool {
 	_, answered := errors.AsType[*client.Error](err)
-	return err != nil && !answered
+	return err != nil && !answered && !errors.Is(err, errSilent)
 }
 
 // canceling reports whether a cancel was asked for that ends what is in progress.

@@ -12,13 +12,15 @@ import (
 	"muster/internal/wire"
 )
 
-// load is what goes on while a server is killed: operators and devices.
+// load is what goes on while a server is killed: operators, and devices that use
+// HTTP and MQTT by turns.
 type load struct {
-	ledger *ledger
-	client *client.Client
-	round  int
-	seed   uint64
-	things []string // of the devices
+	ledger   *ledger
+	client   *client.Client
+	couriers []*courier // of the devices
+	round    int
+	seed     uint64
+	things   []string // of the devices
 }
 
 const (
@@ -36,7 +38,7 @@ func (l load) run(ctx context.Context) error {
 			r := rand.New(rand.NewPCG(l.seed, uint64(l.round*100+id)))
 			for n := 0; ; n++ {
 				err := step(ctx, r, n)
-				if lost(err) && ctx.Err() == nil {
+				if lost(err) && ctx.Err() == nil && l.ledger.ending() {
 					return // the end of the server
 				}
 				if err != nil {
@@ -52,16 +54,30 @@ func (l load) run(ctx context.Context) error {
 		})
 	}
 	for id := range loadDevices {
-		var own []string // no thing has two devices
-		for i := id; i < len(l.things); i += loadDevices {
-			own = append(own, l.things[i])
-		}
+		own := shareOf(id, l.things)
 		worker(loadOperators+id, func(ctx context.Context, r *rand.Rand, n int) error {
-			return l.device(ctx, r, own[r.IntN(len(own))])
+			return l.device(ctx, r, id, own[r.IntN(len(own))])
 		})
 	}
 	wg.Wait()
 	return context.Cause(ctx)
+}
+
+// shareOf returns those of a device: no thing has two.
+func shareOf(device int, things []string) []string {
+	var own []string
+	for i := device; i < len(things); i += loadDevices {
+		own = append(own, things[i])
+	}
+	return own
+}
+
+// door returns one of a device's ways to the server.
+func (l load) door(r *rand.Rand, device int) deviceAPI {
+	if r.IntN(2) == 0 {
+		return l.client
+	}
+	return l.couriers[device]
 }
 
 // operate is one request of an operator.
@@ -121,9 +137,9 @@ func (l load) cancel(ctx context.Context, r *rand.Rand) error {
 }
 
 // device is one turn of a device: it starts what is next and reports once.
-func (l load) device(ctx context.Context, r *rand.Rand, thing string) error {
+func (l load) device(ctx context.Context, r *rand.Rand, id int, thing string) error {
 	l.ledger.do(func() { l.ledger.starts[thing] = true })
-	out, err := l.client.StartNextPendingJobExecution(ctx, &wire.StartNextPendingJobExecutionRequest{ThingName: thing})
+	out, err := l.door(r, id).StartNextPendingJobExecution(ctx, &wire.StartNextPendingJobExecutionRequest{ThingName: thing})
 	if lost(err) {
 		return err
 	}
@@ -137,11 +153,11 @@ func (l load) device(ctx context.Context, r *rand.Rand, thing string) error {
 	if err := l.ledger.started(key, now); err != nil {
 		return err
 	}
-	return l.report(ctx, r, key, now)
+	return l.report(ctx, r, l.door(r, id), key, now)
 }
 
 // report reports progress or the end of an execution that is in progress.
-func (l load) report(ctx context.Context, r *rand.Rand, key executionKey, now outcome) error {
+func (l load) report(ctx context.Context, r *rand.Rand, door deviceAPI, key executionKey, now outcome) error {
 	next := outcome{"IN_PROGRESS", now.version + 1, strconv.FormatUint(r.Uint64(), 36)}
 	switch r.IntN(6) {
 	case 0:
@@ -150,7 +166,7 @@ func (l load) report(ctx context.Context, r *rand.Rand, key executionKey, now ou
 		next.status = "FAILED"
 	}
 	l.ledger.do(func() { l.ledger.executions[key].asked = &next })
-	_, err := l.client.UpdateJobExecution(ctx, &wire.UpdateJobExecutionRequest{
+	_, err := door.UpdateJobExecution(ctx, &wire.UpdateJobExecutionRequest{
 		ThingName: key.thing, JobID: key.job, Status: next.status, ExpectedVersion: &now.version, StatusDetails: wire.Details{"step": next.step},
 	})
 	switch {

@@ -23,9 +23,10 @@ const (
 
 // TestCrashes kills the server twenty times in the middle of its work, at a
 // random moment each time, and once more while timers run out. After each start,
-// everything that was acknowledged is there; in the end, devices finish what
-// there is to do. The seed that it prints repeats its choices, though not the
-// order in which the machine runs them.
+// everything that was acknowledged is there, over HTTP or MQTT, and devices are
+// told what is next; in the end, they finish what there is to do. The seed that
+// it prints repeats its choices, though not the order in which the machine runs
+// them.
 func TestCrashes(t *testing.T) {
 	t.Parallel()
 	seed := seedOf(t)
@@ -34,6 +35,7 @@ func TestCrashes(t *testing.T) {
 	c.cfg = harness.Config{Data: t.TempDir()}
 	c.serve(t)
 	c.setUp(t)
+	c.connect(t)
 	var due time.Time
 	acks := 0
 	for round := range crashRounds {
@@ -50,7 +52,7 @@ func TestCrashes(t *testing.T) {
 		enough := c.ledger.round(moment)
 		done := make(chan error, 1)
 		go func() {
-			done <- load{c.ledger, c.client, round, seed, c.things}.run(t.Context())
+			done <- load{c.ledger, c.client, c.couriers, round, seed, c.things}.run(t.Context())
 		}()
 		select {
 		case <-enough:
@@ -64,6 +66,8 @@ func TestCrashes(t *testing.T) {
 			c.killWhileStarting(t, time.Duration(r.Int64N(int64(150*time.Millisecond))))
 		}
 		c.serve(t)
+		c.connect(t)
+		c.expectTold(t)
 		c.ledger.audit(t, c.client, false)
 	}
 	check(t, "kill", c.server.Kill())
@@ -72,15 +76,18 @@ func TestCrashes(t *testing.T) {
 	c.timersHaveFired(t)
 	c.ledger.audit(t, c.client, true)
 	t.Logf("%d acknowledgments, %d jobs, %d executions", acks, len(c.ledger.jobs), len(c.ledger.executions))
+	c.farewell(t)
 	c.finish(t)
 }
 
 // crashes is the world of the test.
 type crashes struct {
-	cfg    harness.Config
-	server *harness.Server
-	client *client.Client
-	ledger *ledger
+	cfg      harness.Config
+	server   *gateway
+	client   *client.Client
+	ledger   *ledger
+	couriers []*courier // of the devices, with sessions that outlive servers
+	late     int        // notifications that came after a kill
 
 	things []string // whose devices work while servers are killed
 	many   []string // of a group with more things than a turn of the rollout loop takes
@@ -89,8 +96,9 @@ type crashes struct {
 
 func (c *crashes) serve(t *testing.T) {
 	t.Helper()
-	c.server = harness.Serve(t, program, c.cfg)
-	c.client = own(t, c.server)
+	c.server = new(gateway)
+	c.server.serve(t, c.cfg)
+	c.client = c.server.own
 }
 
 func (c *crashes) setUp(t *testing.T) {

@@ -37,7 +37,8 @@ const (
 	unknown // no answer: the request may have been served or not
 )
 
-// answer is the state that a caller was told; who wrote it is not told in a conflict.
+// answer is the state that a caller was told. In a conflict over HTTP, it is not
+// told who wrote it: by is empty.
 type answer struct {
 	kind    answerKind
 	version int64
@@ -73,7 +74,7 @@ func step(s state, in question, out answer) (bool, state) {
 		return out == answer{taken, s.version, s.by}, s
 	}
 	if in.expected != s.version {
-		return out.kind == unknown || out == answer{kind: conflict, version: s.version}, s
+		return out.kind == unknown || out == answer{conflict, s.version, s.by} || out == answer{kind: conflict, version: s.version}, s
 	}
 	next := state{s.version + 1, in.by}
 	return out.kind == unknown || out == answer{taken, next.version, next.by}, next
@@ -142,6 +143,12 @@ func TestModelCatchesWrongAnswers(t *testing.T) {
 		}, porcupine.Illegal},
 		{"the right version with the words of another", []porcupine.Operation{
 			op(1, 9, write(2, "a"), answer{taken, 3, "a"}), op(1, 9, write(2, "b"), answer{kind: conflict, version: 3}), op(10, 11, read, answer{taken, 3, "b"}),
+		}, porcupine.Illegal},
+		{"refused with the words of who has written", []porcupine.Operation{
+			op(1, 9, write(2, "a"), answer{taken, 3, "a"}), op(1, 9, write(2, "b"), answer{conflict, 3, "a"}),
+		}, porcupine.Ok},
+		{"refused with the words of nobody who has written", []porcupine.Operation{
+			op(1, 9, write(2, "a"), answer{taken, 3, "a"}), op(1, 9, write(2, "b"), answer{conflict, 3, "b"}),
 		}, porcupine.Illegal},
 		{"an unknown outcome that has happened", []porcupine.Operation{
 			op(1, math.MaxInt64, write(2, "a"), answer{kind: unknown}), op(3, 4, read, answer{taken, 2, ""}), op(5, 6, read, answer{taken, 3, "a"}),

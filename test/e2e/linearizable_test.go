@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,32 +19,45 @@ import (
 
 // TestVersionChecksAreLinearizable lets 64 clients update and read a few
 // executions at once, each with the version that it believes to be the current
-// one, and checks that some order of the calls explains every answer. Some
-// clients hang up before the answer: nobody knows what became of those.
+// one, over HTTP or MQTT by turns, and checks that some order of the calls
+// explains every answer. Some clients hang up before the answer: nobody knows
+// what became of those.
 func TestVersionChecksAreLinearizable(t *testing.T) {
 	t.Parallel()
 	const clients, executions, calls = 64, 8, 60
 	seed := seedOf(t)
-	s := newStack(t)
-	c := own(t, s.Server)
+	g := plainGateway(t, "")
 	things := numbered("device-", executions)
-	s.things(t, things...)
-	s.group(t, "fleet", things...)
-	s.job(t, "j", nil, groupARN("fleet"))
 	for _, thing := range things {
-		s.start(t, thing)
+		g.thing(t, thing)
+	}
+	g.job(t, "j", things...)
+	for _, thing := range things {
+		out, err := g.own.StartNextPendingJobExecution(t.Context(), &wire.StartNextPendingJobExecutionRequest{ThingName: thing})
+		check(t, "start", err)
+		if out.Execution == nil {
+			t.Fatalf("%s has nothing to start", thing)
+		}
 	}
 
 	h := &history{start: time.Now()}
+	var messages atomic.Int64 // answers over MQTT
 	var wg sync.WaitGroup
 	for id := range clients {
 		wg.Go(func() {
-			p := player{id: id, client: c, history: h, rand: rand.New(rand.NewPCG(seed, uint64(id)))}
+			p := player{id: id, http: g.own, history: h, rand: rand.New(rand.NewPCG(seed, uint64(id)))}
+			p.mqtt = newCourier(dialing{version: 3 + id%2*2, id: fmt.Sprint("player-", id), plain: g.plain})
+			if err := p.mqtt.connect(t.Context()); err != nil {
+				t.Errorf("client %d: %v", id, err)
+				return
+			}
+			defer func() { p.mqtt.link.close() }() // the last one
 			believed := make(map[string]int64)
 			for n := range calls {
 				thing := things[p.rand.IntN(executions)]
 				p.call(t, thing, n, believed)
 			}
+			messages.Add(int64(p.mqtt.answers))
 		})
 	}
 	wg.Wait()
@@ -53,8 +67,8 @@ func TestVersionChecksAreLinearizable(t *testing.T) {
 		t.Errorf("%d calls: %s; go test -artifacts keeps a picture in %s: %v", len(h.operations), result, path, porcupine.VisualizePath(versioned, info, path))
 	}
 	updated, refused, unknown := h.tally()
-	t.Logf("%d calls: %d updates taken, %d refused, %d unknown", len(h.operations), updated, refused, unknown)
-	if updated < executions*10 || refused == 0 || unknown == 0 {
+	t.Logf("%d calls: %d updates taken, %d refused, %d unknown; %d answers over MQTT", len(h.operations), updated, refused, unknown, messages.Load())
+	if updated < executions*10 || refused == 0 || unknown == 0 || messages.Load() < clients*calls/4 {
 		t.Error("the clients did not get into each other's way")
 	}
 }
@@ -97,7 +111,8 @@ func (h *history) tally() (updated, refused, unknowns int) {
 // player is one of the clients.
 type player struct {
 	id      int
-	client  *client.Client
+	http    *client.Client
+	mqtt    *courier
 	history *history
 	rand    *rand.Rand
 }
@@ -105,6 +120,10 @@ type player struct {
 // call makes one call about the execution on a thing. believed holds the version
 // that this client has last heard of, by thing.
 func (p *player) call(t *testing.T, thing string, n int, believed map[string]int64) {
+	door := deviceAPI(p.http)
+	if p.rand.IntN(2) == 0 {
+		door = p.mqtt
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	if p.rand.IntN(20) == 0 { // hangs up
 		ctx, cancel = context.WithTimeout(t.Context(), time.Duration(p.rand.Int64N(int64(4*time.Millisecond))))
@@ -118,12 +137,18 @@ func (p *player) call(t *testing.T, thing string, n int, believed map[string]int
 	call := p.history.now()
 	var err error
 	if in.update {
-		out, err = p.update(ctx, in)
+		out, err = update(ctx, door, in)
 	} else {
-		out, err = p.read(ctx, thing)
+		out, err = read(ctx, door, thing)
 	}
 	if err != nil && ctx.Err() == nil {
 		t.Errorf("client %d: %v", p.id, err)
+	}
+	if err != nil && door == p.mqtt {
+		p.mqtt.link.hangUp()
+		if err := p.mqtt.connect(t.Context()); err != nil {
+			t.Errorf("client %d, again: %v", p.id, err)
+		}
 	}
 	believed[thing] = out.version // 0: ask
 	if out.kind == unknown && !in.update {
@@ -132,8 +157,8 @@ func (p *player) call(t *testing.T, thing string, n int, believed map[string]int
 	p.history.add(p.id, in, call, out)
 }
 
-func (p *player) read(ctx context.Context, thing string) (answer, error) {
-	out, err := p.client.DeviceDescribeJobExecution(ctx, &wire.DeviceDescribeJobExecutionRequest{ThingName: thing, JobID: "j"})
+func read(ctx context.Context, door deviceAPI, thing string) (answer, error) {
+	out, err := door.DeviceDescribeJobExecution(ctx, &wire.DeviceDescribeJobExecutionRequest{ThingName: thing, JobID: "j"})
 	if err != nil {
 		return answer{kind: unknown}, err
 	}
@@ -141,8 +166,8 @@ func (p *player) read(ctx context.Context, thing string) (answer, error) {
 	return answer{taken, x.VersionNumber, x.StatusDetails["by"]}, nil
 }
 
-func (p *player) update(ctx context.Context, in question) (answer, error) {
-	out, err := p.client.UpdateJobExecution(ctx, &wire.UpdateJobExecutionRequest{
+func update(ctx context.Context, door deviceAPI, in question) (answer, error) {
+	out, err := door.UpdateJobExecution(ctx, &wire.UpdateJobExecutionRequest{
 		ThingName: in.thing, JobID: "j", Status: "IN_PROGRESS", ExpectedVersion: &in.expected,
 		StatusDetails: wire.Details{"by": in.by}, IncludeJobExecutionState: true,
 	})
@@ -151,7 +176,14 @@ func (p *player) update(ctx context.Context, in question) (answer, error) {
 		if _, err := fmt.Sscanf(e.Message, "Expected version %d but found version %d", &expected, &found); err != nil || expected != in.expected {
 			return answer{kind: unknown}, fmt.Errorf("refusal %q of version %d: %w", e.Message, in.expected, err)
 		}
-		return answer{kind: conflict, version: found}, nil
+		out := answer{kind: conflict, version: found}
+		if r, ok := errors.AsType[refused](err); ok {
+			if r.state == nil || r.state.VersionNumber != found {
+				return answer{kind: unknown}, fmt.Errorf("refusal %q with the state %+v", e.Message, r.state)
+			}
+			out.by = r.state.StatusDetails["by"]
+		}
+		return out, nil
 	}
 	if err != nil {
 		return answer{kind: unknown}, err

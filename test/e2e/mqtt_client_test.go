@@ -29,17 +29,20 @@ type message struct{ topic, payload string }
 type link struct {
 	inbox     chan message
 	lost      chan error                                             // why the connection has ended, unless by close
+	over      context.Context                                        // ends with that, for the same reason
+	end       context.CancelCauseFunc                                // of over
 	resumed   bool                                                   // the server had a session
 	publish   func(ctx context.Context, topic, payload string) error // QoS 1, acknowledged
 	subscribe func(ctx context.Context, filters ...string) error     // QoS 1
 	close     func()                                                 // DISCONNECT
+	hangUp    func()                                                 // waits for nothing
 }
 
 // dialing says how to connect.
 type dialing struct {
 	version int    // 3 or 5
 	id      string // client id
-	keep    bool   // the session, for a minute at least
+	keep    bool   // the session, for ten minutes at least
 	// Where to, and as whom. Exactly one of plain, secure and web is set.
 	plain, secure string      // host:port
 	tls           *tls.Config // for secure
@@ -51,6 +54,7 @@ func dial(ctx context.Context, d dialing) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, soon)
 	defer cancel()
 	l := &link{inbox: make(chan message, 1000), lost: make(chan error, 1)}
+	l.over, l.end = context.WithCancelCause(context.Background())
 	if d.version == 3 {
 		return l, l.dial3(d)
 	}
@@ -59,6 +63,7 @@ func dial(ctx context.Context, d dialing) (*link, error) {
 
 // lose notes the first reason.
 func (l *link) lose(err error) {
+	l.end(err)
 	select {
 	case l.lost <- err:
 	default:
@@ -86,6 +91,8 @@ func (l *link) dial3(d dialing) error {
 			return t.Error()
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-l.over.Done():
+			return context.Cause(l.over)
 		case <-time.After(soon):
 			return errors.New("no acknowledgement")
 		}
@@ -100,7 +107,7 @@ func (l *link) dial3(d dialing) error {
 		}
 		return done(ctx, c.SubscribeMultiple(wanted, nil))
 	}
-	l.close = func() { c.Disconnect(1000) }
+	l.close, l.hangUp = func() { c.Disconnect(1000) }, func() { c.Disconnect(0) }
 	token, ok := c.Connect().(*paho3.ConnectToken)
 	if !ok {
 		return errors.New("paho: not a token of CONNECT")
@@ -129,7 +136,7 @@ func (l *link) dial5(ctx context.Context, d dialing) error {
 	})
 	connect := &paho5.Connect{ClientID: d.id, KeepAlive: 30, CleanStart: !d.keep, Properties: &paho5.ConnectProperties{}}
 	if d.keep {
-		connect.Properties.SessionExpiryInterval = awsv2.Uint32(60)
+		connect.Properties.SessionExpiryInterval = awsv2.Uint32(600)
 	}
 	ack, err := c.Connect(ctx, connect)
 	if err != nil {
@@ -137,6 +144,9 @@ func (l *link) dial5(ctx context.Context, d dialing) error {
 	}
 	l.resumed = ack.SessionPresent
 	l.publish = func(ctx context.Context, topic, payload string) error {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		defer context.AfterFunc(l.over, func() { cancel(context.Cause(l.over)) })()
 		_, err := c.Publish(ctx, &paho5.Publish{Topic: topic, QoS: 1, Payload: []byte(payload)})
 		return err
 	}
@@ -148,7 +158,7 @@ func (l *link) dial5(ctx context.Context, d dialing) error {
 		_, err := c.Subscribe(ctx, s)
 		return err
 	}
-	l.close = func() { _ = c.Disconnect(&paho5.Disconnect{}) }
+	l.close, l.hangUp = func() { _ = c.Disconnect(&paho5.Disconnect{}) }, func() { _ = nc.Close() }
 	return nil
 }
 
