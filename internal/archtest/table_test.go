@@ -60,6 +60,11 @@ var table = map[string]rule{
 		imports: []string{"apierr", "job", "store", "thing"},
 		why:     "the suite that every driver passes; it sees no driver, so that it can favor none",
 	},
+	"cluster": {
+		imports: []string{"apierr", "store"},
+		why: "which servers live, who works on which part, what time it is, and messages between them: " +
+			"rows in the store and a bus. It knows nothing of what the parts hold",
+	},
 	"engine": {
 		imports: []string{"apierr", "auth", "job", "store", "thing"},
 		why: "jobs: transactions, clock, authorization, loops. It meets the registry in the store: " +
@@ -107,6 +112,11 @@ var table = map[string]rule{
 		imports: []string{"apierr", "auth", "engine", "job", "topic", "wire"},
 		why: "the jobs API over messages: decodes, makes one call, encodes. It knows no broker, " +
 			"so that an endpoint and a bridge can both carry it, and no store, like httpapi",
+	},
+	"mqttapi/bridge": {
+		imports: []string{"apierr", "auth", "mqtt/codec", "mqttapi", "topic"},
+		why: "the jobs API as a client of a broker: packets of MQTT on one side, requests of mqttapi on the other. " +
+			"No engine: it comes in as the handler",
 	},
 	"config": {
 		why: "settings of the server as data; cmd hands the parts to the packages, which know no configuration",

@@ -14,6 +14,9 @@ const (
 	// Local is a client on this machine that came over a listener that only
 	// this machine can reach, and showed no credentials.
 	Local
+	// Bridge is whoever an MQTT broker of somebody else's has let publish to the
+	// topics of a thing.
+	Bridge
 )
 
 // String returns the kind in lower-case words, for logs.
@@ -25,6 +28,8 @@ func (k Kind) String() string {
 		return "certificate"
 	case Local:
 		return "local client"
+	case Bridge:
+		return "client of a broker"
 	default:
 		return fmt.Sprintf("kind %d", uint8(k))
 	}
@@ -35,8 +40,8 @@ func (k Kind) String() string {
 type Principal struct {
 	// Kind says what ID names.
 	Kind Kind
-	// ID is the access key id, the certificate's SHA-256 in lower-case hex, or
-	// the client id of a local client.
+	// ID is the access key id, the certificate's SHA-256 in lower-case hex, the
+	// client id of a local client, or the thing's name for a client of a broker.
 	ID string
 	// Account is the 12-digit account of the caller and of the ARNs it is told.
 	Account string
@@ -58,6 +63,8 @@ func (p Principal) ARN() string {
 		return "arn:aws:iot:" + p.Region + ":" + p.Account + ":cert/" + p.ID
 	case Local:
 		return "arn:aws:iot:" + p.Region + ":" + p.Account + ":client/" + p.ID
+	case Bridge:
+		return "arn:aws:iot:" + p.Region + ":" + p.Account + ":thing/" + p.ID
 	}
 	return "arn:aws:iam::" + p.Account + ":user/" + p.ID
 }

@@ -1,0 +1,131 @@
+package bridge
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"muster/internal/mqtt/codec"
+	"muster/internal/mqttapi"
+)
+
+// Times of the test for shared subscriptions.
+const (
+	probeWait  = 4 * time.Second         // for a probe to come back by either subscription
+	probeGrace = 1500 * time.Millisecond // for the shared one after the other
+	probeEvery = 200 * time.Millisecond  // another one is sent: a cluster learns of subscriptions bit by bit
+)
+
+// probeTopic returns a topic of the jobs namespace that no request matches, of a
+// thing that cannot be: its name has characters that no thing's name has.
+func probeTopic(thing string) string { return "$aws/things/" + thing + "/jobs/probe" }
+
+// verdict is what a test has found.
+type verdict uint8
+
+const (
+	unsure   verdict = iota // not even an ordinary subscription gets the probe
+	isShared                // a shared subscription gets it
+	isNotShared
+)
+
+// test finds out whether the broker delivers messages of reserved topics to
+// shared subscriptions. Some accept such a subscription and deliver nothing. It
+// keeps trying while the broker cannot be reached.
+func (b *Bridge) test(ctx context.Context) (Mode, string) {
+	var last failure
+	for n := 1; ; n++ {
+		v, err := b.probe(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return Single, ""
+		case err == nil && v == isShared:
+			return Shared, "the broker delivers what a shared subscription to reserved topics matches"
+		case err == nil && v == isNotShared:
+			return Single, "the broker does not deliver what a shared subscription to reserved topics matches"
+		case err == nil:
+			b.log.Warn("mqtt broker does not deliver reserved topics, or not in time: may this user publish and subscribe to $aws/things/#?")
+			return Single, "the test for shared subscriptions got nothing back"
+		case last.worth(err):
+			b.log.Warn("mqtt broker cannot be tested for shared subscriptions", "err", err)
+		}
+		pause(ctx, b.in.backoff(n))
+	}
+}
+
+// probe publishes to two clients of its own, of which one has a shared
+// subscription. The other tells a broker that is slow from one that will not.
+func (b *Bridge) probe(ctx context.Context) (verdict, error) {
+	id := rand.Text()[:16]
+	share, sharedGot, err := b.subscriber(ctx, id, "$share/"+group+"-probe-"+id+"/"+probeTopic("+"))
+	if refusedShare(err) {
+		return isNotShared, nil
+	}
+	if err != nil {
+		return unsure, err
+	}
+	defer share.close()
+	plain, plainGot, err := b.subscriber(ctx, id, probeTopic("+"))
+	if err != nil {
+		return unsure, err
+	}
+	defer plain.close()
+	ctx, cancel := context.WithTimeout(ctx, probeWait)
+	defer cancel()
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	found := unsure
+	for {
+		err := plain.publish(ctx, mqttapi.Message{Topic: probeTopic("muster.probe." + id), QoS: 1})
+		if err != nil && ctx.Err() == nil {
+			return unsure, err
+		}
+		select {
+		case <-sharedGot:
+			return isShared, nil
+		case <-plainGot:
+			plainGot = nil
+			found = isNotShared // unless the other comes soon
+			var stop func()
+			ctx, stop = context.WithTimeout(ctx, probeGrace)
+			defer stop()
+		case <-tick.C:
+		case <-ctx.Done():
+			return found, nil
+		}
+	}
+}
+
+// refusedShare reports whether a broker says that it has no shared subscriptions.
+func refusedShare(err error) bool {
+	r, ok := errors.AsType[codec.Reason](err)
+	return ok && (r == codec.SharedNotSupported || r == codec.TopicFilterInvalid)
+}
+
+// subscriber connects a client that closes a channel when it gets the probe.
+func (b *Bridge) subscriber(ctx context.Context, id, filter string) (*conn, <-chan struct{}, error) {
+	got := make(chan struct{})
+	want := probeTopic("muster.probe." + id)
+	seen := false
+	c, err := b.dial(ctx, "probe-"+rand.Text()[:10], func(d *dialing) {
+		d.receive = func(c *conn, p *codec.Publish) {
+			if p.QoS == codec.QoS1 {
+				_ = c.acknowledge([]uint16{p.PacketID}) // an error ends the connection
+			}
+			if string(p.Topic) == want && !seen {
+				seen = true
+				close(got)
+			}
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	c.start()
+	if err := c.subscribe(ctx, []string{filter}); err != nil {
+		c.close()
+		return nil, nil, err
+	}
+	return c, got, nil
+}
