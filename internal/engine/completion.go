@@ -14,7 +14,9 @@ import (
 // completionOnce looks at the jobs whose last live execution or last work has
 // gone: a snapshot job completes, a deleted one disappears [jobs-lifecycle].
 func (e *Engine) completionOnce(ctx context.Context, now time.Time) (int, error) {
-	e.completion.lower()
+	if len(e.flags.take(Completion, e.parts())) == 0 {
+		return 0, nil // it is another engine's
+	}
 	var marks []store.JobMark
 	err := e.store.View(ctx, func(r store.Reader) error {
 		var err error
@@ -22,7 +24,7 @@ func (e *Engine) completionOnce(ctx context.Context, now time.Time) (int, error)
 		return err
 	})
 	if err != nil {
-		e.completion.raise()
+		e.flags.raise(Completion, leading)
 		return 0, err
 	}
 	var done int
@@ -30,7 +32,7 @@ func (e *Engine) completionOnce(ctx context.Context, now time.Time) (int, error)
 	for _, m := range marks {
 		err := e.store.Update(ctx, func(tx store.Tx) error { return e.complete(tx, m, now.UnixMilli()) })
 		if ctx.Err() != nil || apierr.Is(err, apierr.Unavailable) {
-			e.completion.raise()
+			e.flags.raise(Completion, leading)
 			return done, err
 		}
 		if err != nil { // of this job: the others need not wait for it
@@ -40,7 +42,7 @@ func (e *Engine) completionOnce(ctx context.Context, now time.Time) (int, error)
 		done++
 	}
 	if len(marks) > 0 {
-		e.completion.raise()
+		e.flags.raise(Completion, leading)
 	}
 	return done, errors.Join(errs...)
 }

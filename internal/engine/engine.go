@@ -27,6 +27,11 @@ type Config struct {
 	UIDs *job.UIDs
 	// Clock is the engine clock; the zero value is the wall clock.
 	Clock Clock
+	// Parts returns the parts that the loops work on at the moment; nil is all of
+	// them for ever. It is called often. The slice must not be modified.
+	Parts func() []Part
+	// Peers are the engines of the other nodes; nil if there are none.
+	Peers Peers
 	// Publisher tells connected devices; nil if devices only poll.
 	Publisher Publisher
 	// Authorize decides who may do what; nil allows everything.
@@ -45,6 +50,9 @@ type Engine struct {
 	store     store.Store
 	uids      *job.UIDs
 	clock     Clock
+	parts     func() []Part
+	alone     bool // all parts are its own for ever
+	peers     Peers
 	publisher Publisher
 	authorize auth.Authorizer
 	account   string
@@ -52,13 +60,16 @@ type Engine struct {
 	log       *slog.Logger
 	documents documents
 
-	work, members, completion, outbox flag
-	timers                            alarm
-	turns                             turns
-	holds                             holds
-	wake                              chan struct{}
-	stats                             [statCount]atomic.Int64
-	reached                           [len(job.Counts{})]atomic.Int64 // by status
+	flags   flags
+	timers  alarms
+	again   alarms       // of the outbox, for rows that could not be sent
+	lookAt  atomic.Int64 // when to look at what there is to do, in milliseconds
+	outbox  outbox
+	turns   turns
+	holds   holds
+	wake    chan struct{}
+	stats   [statCount]atomic.Int64
+	reached [len(job.Counts{})]atomic.Int64 // by status
 }
 
 // New returns an engine. Its loops do nothing until Run, or until they are
@@ -68,7 +79,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		c.Clock = WallClock()
 	}
 	e := &Engine{
-		store: c.Store, uids: c.UIDs, clock: c.Clock, publisher: c.Publisher, authorize: c.Authorize,
+		store: c.Store, uids: c.UIDs, clock: c.Clock, parts: c.Parts, peers: c.Peers, publisher: c.Publisher, authorize: c.Authorize,
 		account: c.Account, strict: c.StrictTerminal,
 		log:  cmp.Or(c.Log, slog.New(slog.DiscardHandler)),
 		wake: make(chan struct{}, 1),
@@ -78,10 +89,18 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		return nil, fmt.Errorf("engine: read uid floor: %w", err)
 	}
 	e.uids.Seen(floor)
-	for _, f := range []*flag{&e.work, &e.members, &e.completion, &e.outbox} {
-		f.raise() // whatever an earlier process left undone
+	parts := c.Store.Parts()
+	e.flags.parts, e.timers.at, e.again.at = make([]Tasks, parts), make([]int64, parts), make([]int64, parts)
+	if e.parts != nil {
+		e.Look()
+		return e, nil
 	}
-	e.timers.set(1)
+	all := everything(parts)
+	e.alone, e.parts = true, func() []Part { return all }
+	for part := range parts { // whatever an earlier process left undone
+		e.flags.raise(inParts|Completion, part)
+		e.timers.earlier(part, 1)
+	}
 	return e, nil
 }
 
@@ -91,15 +110,15 @@ func (e *Engine) now() int64 { return e.clock.Now().UnixMilli() }
 // Now returns the engine clock, for surfaces that print times.
 func (e *Engine) Now() time.Time { return e.clock.Now() }
 
-// Kick makes the loops look for what the registry has left: changes of
-// memberships and deleted things. Call it after the commit.
-func (e *Engine) Kick() { e.rouse(&e.members) }
-
-func (e *Engine) rouse(flags ...*flag) {
-	for _, f := range flags {
-		f.raise()
+// Kick makes the loops look for what the registry has left in parts: changes of
+// memberships and deleted things. Without parts it is all of them. Call it after
+// the commit.
+func (e *Engine) Kick(parts ...int) {
+	if len(parts) == 0 {
+		e.rouseAll(Membership)
+		return
 	}
-	e.nudge()
+	e.rouse(Membership, parts...)
 }
 
 func (e *Engine) nudge() {
@@ -143,7 +162,7 @@ func (e *Engine) queue(ctx context.Context, ref job.Ref, fn func(*job.Queue) err
 		if seen.told && e.holds.owe(ref.Thing) {
 			seen.told = false // the end of the hold wakes the outbox
 		}
-		e.react(seen)
+		e.react(seen, e.store.PartOf(ref.Thing))
 	}
 	return err
 }
@@ -200,19 +219,20 @@ func was(c job.Change, before []job.Change) job.Status {
 	return c.Before.Status
 }
 
-func (e *Engine) react(f effects) {
+// react wakes the loops for what has changed in queues of a part.
+func (e *Engine) react(f effects, part int) {
 	for status, n := range f.reached {
 		if n != 0 {
 			e.reached[status].Add(n)
 		}
 	}
-	if f.deadline != 0 && e.timers.earlier(f.deadline) {
-		e.nudge()
+	if f.deadline != 0 {
+		e.expect(part, f.deadline)
 	}
 	if f.ended {
-		e.rouse(&e.completion)
+		e.rouse(Completion, leading)
 	}
 	if f.told && e.publisher != nil {
-		e.rouse(&e.outbox)
+		e.rouse(Outbox, part)
 	}
 }

@@ -21,8 +21,8 @@ const (
 type holds struct {
 	mu      sync.Mutex
 	things  map[string]*hold    // guarded by mu
-	reading bool                // guarded by mu: the outbox has read queues and not told everything yet
-	moved   map[string]struct{} // guarded by mu: the things that have changed since it has read
+	reading int                 // guarded by mu: those who have read queues and not told everything yet
+	moved   map[string]struct{} // guarded by mu: the things that have changed since they have read
 }
 
 // hold is what is going on with one thing.
@@ -54,7 +54,7 @@ func (e *Engine) Hold(ctx context.Context, thing string) (release func()) {
 	return func() {
 		once.Do(func() {
 			if e.holds.leave(thing, h) {
-				e.rouse(&e.outbox)
+				e.rouse(Outbox, e.store.PartOf(thing))
 			}
 		})
 	}
@@ -137,7 +137,7 @@ func (s *holds) leave(thing string, h *hold) bool {
 func (s *holds) owe(thing string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.reading {
+	if s.reading > 0 {
 		s.moved[thing] = struct{}{}
 	}
 	h := s.things[thing]
@@ -152,13 +152,19 @@ func (s *holds) owe(thing string) bool {
 func (s *holds) read() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reading, s.moved = true, make(map[string]struct{})
+	if s.reading == 0 {
+		s.moved = make(map[string]struct{})
+	}
+	s.reading++
 }
 
 func (s *holds) done() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reading, s.moved = false, nil
+	s.reading--
+	if s.reading == 0 {
+		s.moved = nil
+	}
 }
 
 // tell reports whether the device of a thing may be told what the present
@@ -169,7 +175,7 @@ func (s *holds) tell(thing string) bool {
 	defer s.mu.Unlock()
 	h := s.of(thing)
 	_, moved := s.moved[thing]
-	if h.requests > 0 || moved && !h.passedFor(holdMax) {
+	if h.requests > 0 || h.telling || moved && !h.passedFor(holdMax) {
 		h.owed = true
 		if h.passed.IsZero() {
 			h.passed = wall()
@@ -180,8 +186,9 @@ func (s *holds) tell(thing string) bool {
 	return true
 }
 
-// told ends what tell has begun.
-func (s *holds) told(thing string) {
+// told ends what tell has begun. It reports whether the outbox must be woken,
+// for somebody who could not tell at the same time.
+func (s *holds) told(thing string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.of(thing)
@@ -190,5 +197,10 @@ func (s *holds) told(thing string) {
 		close(h.told)
 		h.told = nil
 	}
+	owed := h.owed && h.requests == 0
+	if owed {
+		h.owed = false
+	}
 	s.tidy(thing, h)
+	return owed
 }

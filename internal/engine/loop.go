@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"muster/internal/apierr"
@@ -29,57 +27,22 @@ type Loop struct {
 // Loops returns the engine's loops, in the order in which they run when several are due.
 func (e *Engine) Loops() []Loop {
 	return []Loop{
+		{"look", e.lookNext, e.lookOnce},
 		{"timer", e.timerNext, e.timerOnce},
-		{"membership", e.flagged(&e.members), e.membershipOnce},
-		{"rollout", e.flagged(&e.work), e.workOnce},
-		{"completion", e.flagged(&e.completion), e.completionOnce},
-		{"outbox", e.flagged(&e.outbox), e.outboxOnce},
+		{"membership", e.flagged(Membership), e.membershipOnce},
+		{"rollout", e.flagged(Progress), e.workOnce},
+		{"completion", e.flagged(Completion), e.completionOnce},
+		{"outbox", e.outboxNext, e.outboxOnce},
 	}
 }
 
-// flag says that a loop may have something to do.
-type flag struct{ up atomic.Bool }
-
-func (f *flag) raise()     { f.up.Store(true) }
-func (f *flag) lower()     { f.up.Store(false) }
-func (f *flag) isUp() bool { return f.up.Load() }
-
-func (e *Engine) flagged(f *flag) func(context.Context) (time.Time, error) {
+func (e *Engine) flagged(task Tasks) func(context.Context) (time.Time, error) {
 	return func(context.Context) (time.Time, error) {
-		if f.isUp() {
+		if e.flags.up(task) {
 			return e.clock.Now(), nil
 		}
 		return time.Time{}, nil
 	}
-}
-
-// alarm holds a lower bound of the next deadline, in milliseconds; 0 is none.
-type alarm struct {
-	mu sync.Mutex
-	at int64 // guarded by mu
-}
-
-func (a *alarm) get() int64 {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.at
-}
-
-func (a *alarm) set(at int64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.at = at
-}
-
-// earlier moves the alarm to at if that is sooner, and reports whether it did.
-func (a *alarm) earlier(at int64) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.at != 0 && a.at <= at {
-		return false
-	}
-	a.at = at
-	return true
 }
 
 // Pauses of Run, in wall-clock time.
@@ -140,9 +103,9 @@ func (e *Engine) Settle(ctx context.Context, more ...Loop) error {
 }
 
 // passing reports whether a failure has nothing to do with what was tried: the
-// store is down, or nobody waits any more.
+// store is down, another node has taken the part, or nobody waits any more.
 func passing(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || apierr.Is(err, apierr.Unavailable)
+	return ctx.Err() != nil || apierr.Is(err, apierr.Unavailable) || apierr.Is(err, apierr.Conflict)
 }
 
 // driver runs loops and remembers which have failed.
@@ -199,7 +162,11 @@ func (d *driver) note(ctx context.Context, i int, at time.Time, err error) time.
 	d.pause[i] = min(max(2*d.pause[i], backoff0), backoff1)
 	d.retry[i] = wall().Add(d.pause[i])
 	d.e.stats[statLoopFailures].Add(1)
-	if e, ok := errors.AsType[*apierr.Error](err); !ok || e.Kind != apierr.Unavailable || d.pause[i] == backoff0 {
+	e, ok := errors.AsType[*apierr.Error](err)
+	switch {
+	case ok && e.Kind == apierr.Conflict: // another node has taken the part over
+		d.e.log.Info("part lost", "loop", d.loops[i].Name, "err", err)
+	case !ok || e.Kind != apierr.Unavailable || d.pause[i] == backoff0:
 		d.e.log.Error("loop failed", "loop", d.loops[i].Name, "err", err, "again", d.pause[i])
 	}
 	return d.e.clock.Now().Add(d.pause[i])

@@ -20,37 +20,42 @@ const changeChunk = 100
 // target group get an execution, those that left their last one lose theirs, and
 // those that were deleted lose all [jobs-lifecycle, continuous jobs].
 func (e *Engine) membershipOnce(ctx context.Context, now time.Time) (int, error) {
-	e.members.lower()
+	return e.inParts(Membership, func(p Part) (int, error) { return e.membershipPart(ctx, p, now.UnixMilli()) })
+}
+
+// inParts runs fn for the parts that have a task, and again later for those in
+// which it has done something or failed.
+func (e *Engine) inParts(task Tasks, fn func(Part) (int, error)) (int, error) {
 	var done int
-	for part := range e.store.Parts() {
-		n, err := e.membershipPart(ctx, part, now.UnixMilli())
-		if err != nil {
-			e.members.raise()
-			return done, err
-		}
+	var errs []error
+	for _, p := range e.flags.take(task, e.parts()) {
+		n, err := fn(p)
 		done += n
+		if n > 0 || err != nil {
+			e.flags.raise(task, p.Part)
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
 	}
-	if done > 0 {
-		e.members.raise()
-	}
-	return done, nil
+	return done, errors.Join(errs...)
 }
 
 // membershipPart deals with a chunk of a part's changes: executions follow and
 // the changes go in one transaction. If that fails because of one of them, the
 // others follow one by one, but for later ones of the same thing: those would
 // come too early.
-func (e *Engine) membershipPart(ctx context.Context, part int, now int64) (int, error) {
+func (e *Engine) membershipPart(ctx context.Context, p Part, now int64) (int, error) {
 	var changes []thing.Change
 	err := e.store.View(ctx, func(r store.Reader) error {
 		var err error
-		changes, err = r.Changes(part, changeChunk)
+		changes, err = r.Changes(p.Part, changeChunk)
 		return err
 	})
 	if err != nil || len(changes) == 0 {
 		return 0, err
 	}
-	err = e.followAll(ctx, part, changes, now)
+	err = e.followAll(ctx, p, changes, now)
 	if err == nil {
 		return len(changes), nil
 	}
@@ -64,7 +69,7 @@ func (e *Engine) membershipPart(ctx context.Context, part int, now int64) (int, 
 		if stuck[c.ThingUID] {
 			continue
 		}
-		err = e.followAll(ctx, part, []thing.Change{c}, now)
+		err = e.followAll(ctx, p, []thing.Change{c}, now)
 		if err != nil {
 			stuck[c.ThingUID] = true
 			faults = append(faults, fmt.Errorf("change of thing %s: %w", c.Thing, err))
@@ -77,9 +82,9 @@ func (e *Engine) membershipPart(ctx context.Context, part int, now int64) (int, 
 
 // followAll deals with changes in one transaction. One that is dealt with again
 // changes nothing: its sequence number is older than what it has led to.
-func (e *Engine) followAll(ctx context.Context, part int, changes []thing.Change, now int64) error {
+func (e *Engine) followAll(ctx context.Context, p Part, changes []thing.Change, now int64) error {
 	var seen effects
-	err := e.store.UpdatePart(ctx, part, 0, func(tx store.Tx) error {
+	err := e.store.UpdatePart(ctx, p.Part, p.Fence, func(tx store.Tx) error {
 		seen = effects{}
 		for _, c := range changes {
 			err := e.follow(tx, c, &seen, now)
@@ -94,7 +99,7 @@ func (e *Engine) followAll(ctx context.Context, part int, changes []thing.Change
 		return nil
 	})
 	if err == nil {
-		e.react(seen)
+		e.react(seen, p.Part)
 	}
 	return err
 }

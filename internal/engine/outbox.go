@@ -2,7 +2,11 @@ package engine
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"muster/internal/apierr"
 	"muster/internal/job"
@@ -29,71 +33,61 @@ type Notification struct {
 	Pending []job.Execution
 	// Document is the front's job document; empty if there is no front.
 	Document string
+	// Here limits it to devices that are connected to this node.
+	Here bool
+	// Except are other nodes that tell their own devices.
+	Except []string
+}
+
+const (
+	// outboxPause is how long rows rest that could not be sent.
+	outboxPause = 250 * time.Millisecond
+	// tellers is how many rows are handed to other nodes at a time.
+	tellers = 64
+)
+
+func (e *Engine) outboxNext(context.Context) (time.Time, error) {
+	if e.flags.up(Outbox) {
+		return e.clock.Now(), nil
+	}
+	return timeOf(e.again.next(e.parts())), nil
 }
 
 // outboxOnce tells devices what has changed. The state that is sent is the
 // present one, so a burst of changes is told once; the row goes only after the
 // publisher has taken the message. Things with requests under way are passed by.
-func (e *Engine) outboxOnce(ctx context.Context, _ time.Time) (int, error) {
-	e.outbox.lower()
-	var done int
-	for part := range e.store.Parts() {
-		n, err := e.outboxPart(ctx, part)
-		done += n
-		if err != nil {
-			e.outbox.raise()
-			return done, err
-		}
+func (e *Engine) outboxOnce(ctx context.Context, now time.Time) (int, error) {
+	for _, p := range e.again.take(e.parts(), now.UnixMilli()) {
+		e.flags.raise(Outbox, p.Part)
 	}
-	if done > 0 {
-		e.outbox.raise()
-	}
-	return done, nil
+	return e.inParts(Outbox, func(p Part) (int, error) { return e.outboxPart(ctx, p, now) })
 }
 
-func (e *Engine) outboxPart(ctx context.Context, part int) (int, error) {
-	var rows []store.Dirty
-	var owed []Notification
-	var is []job.Told
+// outboxPart deals with a page of a part's rows. The next page follows if some of
+// this one could not be sent: nobody waits behind them.
+func (e *Engine) outboxPart(ctx context.Context, p Part, now time.Time) (int, error) {
 	e.holds.read()
 	defer e.holds.done()
-	err := e.store.View(ctx, func(r store.Reader) error {
-		var err error
-		rows, err = r.Dirty(part, store.Page[int64]{Limit: chunk})
-		if err != nil {
-			return err
-		}
-		owed, is = owed[:0], is[:0]
-		for _, d := range rows {
-			n, told, err := e.notification(r, d)
-			if err != nil {
-				return err
-			}
-			owed, is = append(owed, n), append(is, told)
-		}
-		return nil
-	})
-	if err != nil || len(rows) == 0 {
+	rows, err := e.page(ctx, p.Part, e.outbox.cursor(p.Part))
+	if err != nil {
 		return 0, err
 	}
-	var failed error
-	sent := make([]int, 0, len(rows))
-	for i, n := range owed {
-		var told bool
-		told, failed = e.tell(ctx, n)
-		if failed != nil {
-			break
-		}
-		if told {
-			sent = append(sent, i)
-		}
+	sent, left, failed := e.send(ctx, rows)
+	if left {
+		e.again.earlier(p.Part, now.Add(outboxPause).UnixMilli())
 	}
+	next := int64(0)
+	if len(rows) == chunk && len(sent) < chunk {
+		next = rows[chunk-1].Since
+		e.flags.raise(Outbox, p.Part)
+	}
+	e.outbox.move(p.Part, next)
 	if len(sent) == 0 {
 		return 0, failed
 	}
-	err = e.store.UpdatePart(ctx, part, 0, func(tx store.Tx) error {
-		for _, i := range sent {
-			err := tx.Sent(rows[i], is[i])
+	err = e.store.UpdatePart(ctx, p.Part, p.Fence, func(tx store.Tx) error {
+		for _, d := range sent {
+			err := tx.Sent(d.Dirty, d.is)
 			if err != nil {
 				return err
 			}
@@ -103,7 +97,120 @@ func (e *Engine) outboxPart(ctx context.Context, part int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	for _, d := range sent {
+		e.outbox.forget(d)
+	}
 	return len(sent), failed
+}
+
+// delivery is a row of the outbox on its way.
+type delivery struct {
+	store.Dirty
+	holders []string // other nodes that tell their own devices
+	here    bool     // anybody else is to be told from here
+	owed    Notification
+	is      job.Told // what the devices know once it is done
+	done    bool     // by the holders
+}
+
+// page reads a page of a part's rows and who is concerned. The queue is read only
+// of those who are to be told from here.
+func (e *Engine) page(ctx context.Context, part int, after int64) ([]delivery, error) {
+	var ds []delivery
+	err := e.store.View(ctx, func(r store.Reader) error {
+		rows, err := r.Dirty(part, store.Page[int64]{After: after, Limit: chunk})
+		if err != nil {
+			return err
+		}
+		ds = make([]delivery, len(rows))
+		for i, row := range rows {
+			// Whom nobody tells knows what it knew.
+			d := delivery{Dirty: row, here: true, is: row.Told}
+			if e.peers != nil {
+				d.holders, d.here = e.peers.Route(row.Thing, row.Namespace)
+			}
+			if d.here {
+				d.owed, d.is, err = e.notification(r, row)
+			}
+			if err != nil {
+				return err
+			}
+			d.owed.Except = d.holders
+			ds[i] = d
+		}
+		return nil
+	})
+	return ds, err
+}
+
+// send tells everybody and returns those rows with which it is done. left says
+// that some have to be sent again after a while, because another node did not
+// take them.
+func (e *Engine) send(ctx context.Context, ds []delivery) (sent []delivery, left bool, err error) {
+	left = e.tellHolders(ctx, ds)
+	sent = make([]delivery, 0, len(ds))
+	for _, d := range ds {
+		if !d.done {
+			continue
+		}
+		told := true
+		if d.here {
+			told, err = e.tell(ctx, d.owed)
+		}
+		if err != nil {
+			break
+		}
+		if told {
+			sent = append(sent, d)
+		}
+	}
+	return sent, left, err
+}
+
+// tellHolders hands the rows to the nodes that must tell their devices, and
+// reports whether one has failed to.
+func (e *Engine) tellHolders(ctx context.Context, ds []delivery) bool {
+	var failed atomic.Bool
+	var g errgroup.Group
+	g.SetLimit(tellers)
+	for i := range ds {
+		d := &ds[i]
+		if len(d.holders) == 0 {
+			d.done = true
+			continue
+		}
+		g.Go(func() error {
+			err := e.tellHolder(ctx, d)
+			if err != nil {
+				failed.Store(true)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // none returns an error
+	return failed.Load()
+}
+
+// tellHolder hands a row to each of its holders. One that lets it wait for
+// requests under way wakes us when they are over.
+func (e *Engine) tellHolder(ctx context.Context, d *delivery) error {
+	for _, node := range d.holders {
+		if e.outbox.knows(node, d) {
+			continue
+		}
+		is, ok, err := e.peers.Tell(ctx, node, d.Dirty)
+		if err != nil || !ok {
+			return err
+		}
+		if !d.here {
+			d.is = is
+		}
+		if len(d.holders) > 1 {
+			e.outbox.note(node, d)
+		}
+	}
+	d.done = true
+	return nil
 }
 
 // tell tells a device what it is owed, and reports false if that has to wait.
@@ -111,7 +218,11 @@ func (e *Engine) tell(ctx context.Context, n Notification) (bool, error) {
 	if !e.holds.tell(n.Thing) {
 		return false, nil
 	}
-	defer e.holds.told(n.Thing)
+	defer func() {
+		if e.holds.told(n.Thing) {
+			e.rouse(Outbox, e.store.PartOf(n.Thing))
+		}
+	}()
 	if e.publisher == nil || n.Notice == (job.Notice{}) {
 		return true, nil
 	}
@@ -143,4 +254,63 @@ func (e *Engine) notification(r store.Reader, d store.Dirty) (Notification, job.
 		}
 	}
 	return n, told, err
+}
+
+// outbox remembers how far the loop has come.
+type outbox struct {
+	mu    sync.Mutex
+	after map[int]int64      // by part: rows up to here could not be sent; guarded by mu
+	known map[known]struct{} // rows of several holders; guarded by mu
+}
+
+// known is a row that one of several holders has taken.
+type known struct {
+	node, namespace string
+	thingUID, seq   int64
+}
+
+func knownTo(node string, d *delivery) known { return known{node, d.Namespace, d.ThingUID, d.Seq} }
+
+func (o *outbox) cursor(part int) int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.after[part]
+}
+
+func (o *outbox) move(part int, after int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.after == nil {
+		o.after = make(map[int]int64)
+	}
+	o.after[part] = after
+}
+
+func (o *outbox) knows(node string, d *delivery) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, ok := o.known[knownTo(node, d)]
+	return ok
+}
+
+// note remembers that a node has taken a row. If that is too much to remember,
+// they are told once more.
+func (o *outbox) note(node string, d *delivery) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.known == nil || len(o.known) > 10*chunk {
+		o.known = make(map[known]struct{})
+	}
+	o.known[knownTo(node, d)] = struct{}{}
+}
+
+func (o *outbox) forget(d delivery) {
+	if len(d.holders) < 2 {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, node := range d.holders {
+		delete(o.known, knownTo(node, &d))
+	}
 }

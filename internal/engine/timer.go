@@ -11,47 +11,50 @@ import (
 )
 
 func (e *Engine) timerNext(context.Context) (time.Time, error) {
-	at := e.timers.get()
+	return timeOf(e.timers.next(e.parts())), nil
+}
+
+// timeOf returns a time of milliseconds since the epoch; 0 is never.
+func timeOf(at int64) time.Time {
 	if at == 0 {
-		return time.Time{}, nil
+		return time.Time{}
 	}
-	return time.UnixMilli(at), nil
+	return time.UnixMilli(at)
 }
 
 // timerOnce times out what is overdue [jobs-configurations, timeouts]. Stored
 // deadlines are lower bounds: the rules look again, and what fired early is armed
 // anew. After a restart the first run fires everything overdue.
 func (e *Engine) timerOnce(ctx context.Context, now time.Time) (int, error) {
-	e.timers.set(0) // before reading: deadlines set meanwhile come through earlier
 	var done int
-	for part := range e.store.Parts() {
-		n, err := e.timerPart(ctx, part, now.UnixMilli())
-		if err != nil {
-			e.timers.earlier(now.UnixMilli())
-			return done, err
-		}
+	var errs []error
+	// The alarm goes off before the reading: deadlines set meanwhile turn it on again.
+	for _, p := range e.timers.take(e.parts(), now.UnixMilli()) {
+		n, err := e.timerPart(ctx, p, now.UnixMilli())
 		done += n
-		err = e.store.View(ctx, func(r store.Reader) error {
-			at, err := r.NextDue(part)
-			if at != 0 {
-				e.timers.earlier(at)
-			}
-			return err
-		})
+		if err == nil {
+			err = e.store.View(ctx, func(r store.Reader) error {
+				at, err := r.NextDue(p.Part)
+				if at != 0 {
+					e.timers.earlier(p.Part, at)
+				}
+				return err
+			})
+		}
 		if err != nil {
-			e.timers.earlier(now.UnixMilli())
-			return done, err
+			e.timers.earlier(p.Part, now.UnixMilli())
+			errs = append(errs, err)
 		}
 	}
-	return done, nil
+	return done, errors.Join(errs...)
 }
 
-func (e *Engine) timerPart(ctx context.Context, part int, now int64) (int, error) {
-	due, err := e.anyDue(ctx, part, now)
+func (e *Engine) timerPart(ctx context.Context, p Part, now int64) (int, error) {
+	due, err := e.anyDue(ctx, p.Part, now)
 	if err != nil || !due {
 		return 0, err
 	}
-	done, err := e.timeOut(ctx, part, now, func(r store.Reader) ([]job.Ref, error) { return r.Due(part, now, chunk) })
+	done, err := e.timeOut(ctx, p, now, func(r store.Reader) ([]job.Ref, error) { return r.Due(p.Part, now, chunk) })
 	if err == nil || passing(ctx, err) {
 		return done, err
 	}
@@ -59,7 +62,7 @@ func (e *Engine) timerPart(ctx context.Context, part int, now int64) (int, error
 	var refs []job.Ref
 	failed := e.store.View(ctx, func(r store.Reader) error {
 		var err error
-		refs, err = r.Due(part, now, chunk)
+		refs, err = r.Due(p.Part, now, chunk)
 		return err
 	})
 	if failed != nil {
@@ -67,7 +70,7 @@ func (e *Engine) timerPart(ctx context.Context, part int, now int64) (int, error
 	}
 	var faults []error
 	for _, ref := range refs {
-		n, err := e.timeOut(ctx, part, now, func(store.Reader) ([]job.Ref, error) { return []job.Ref{ref}, nil })
+		n, err := e.timeOut(ctx, p, now, func(store.Reader) ([]job.Ref, error) { return []job.Ref{ref}, nil })
 		done += n
 		if err != nil {
 			faults = append(faults, fmt.Errorf("timer of thing %s: %w", ref.Thing, err))
@@ -77,10 +80,10 @@ func (e *Engine) timerPart(ctx context.Context, part int, now int64) (int, error
 }
 
 // timeOut settles the queues that due names, in one transaction, and returns how many.
-func (e *Engine) timeOut(ctx context.Context, part int, now int64, due func(store.Reader) ([]job.Ref, error)) (int, error) {
+func (e *Engine) timeOut(ctx context.Context, p Part, now int64, due func(store.Reader) ([]job.Ref, error)) (int, error) {
 	var done int
 	var seen effects
-	err := e.store.UpdatePart(ctx, part, 0, func(tx store.Tx) error {
+	err := e.store.UpdatePart(ctx, p.Part, p.Fence, func(tx store.Tx) error {
 		done, seen = 0, effects{}
 		refs, err := due(tx)
 		if err != nil {
@@ -96,7 +99,7 @@ func (e *Engine) timeOut(ctx context.Context, part int, now int64, due func(stor
 	if err != nil {
 		return 0, err
 	}
-	e.react(seen)
+	e.react(seen, p.Part)
 	return done, nil
 }
 

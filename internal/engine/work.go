@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -23,40 +22,36 @@ const (
 // sweeps that follow a cancel or a delete. The pieces of a part take turns, so
 // that a small job does not wait for a huge one, nor any for one that fails.
 func (e *Engine) workOnce(ctx context.Context, now time.Time) (int, error) {
-	e.work.lower() // before reading: work that comes later raises it again
-	var done int
-	var errs []error
-	for part := range e.store.Parts() {
-		n, err := e.workPart(ctx, part, 0, now.UnixMilli())
+	return e.inParts(Progress, func(p Part) (int, error) {
 		if ctx.Err() != nil {
-			return done, ctx.Err()
+			return 0, ctx.Err()
 		}
-		errs = append(errs, err)
-		done += n
-	}
-	err := errors.Join(errs...)
-	if done > 0 || err != nil {
-		e.work.raise()
-	}
-	return done, err
+		return e.workPart(ctx, p, 0, now.UnixMilli())
+	})
 }
 
 // workJob does the first chunk of a job's work in its first parts at once, so that
 // small jobs are rolled out, swept, completed or gone when their operator has the
-// answer. What is left is the loop's, and so is a failure.
+// answer. What is left is the loop's, so is a failure, and what is in the parts
+// of other engines is theirs.
 func (e *Engine) workJob(ctx context.Context, j job.Job, now int64) {
-	e.rouse(&e.work)
 	var work []store.Work
 	err := e.store.View(ctx, func(r store.Reader) error {
 		var err error
 		work, err = r.JobWork(j.UID)
 		return err
 	})
-	for _, w := range work[:min(len(work), inlineSteps)] {
-		if err == nil {
-			_, err = e.workPart(ctx, w.Part, j.UID, now)
+	if err != nil {
+		e.rouseAll(Progress)
+	}
+	for i, w := range work {
+		e.rouse(Progress, w.Part)
+		p, mine := e.owned(w.Part)
+		if err == nil && mine && i < inlineSteps {
+			_, err = e.workPart(ctx, p, j.UID, now)
 		}
 	}
+	e.rouse(Completion, leading)
 	if err == nil {
 		_, err = e.completionOnce(ctx, time.UnixMilli(now))
 	}
@@ -67,18 +62,18 @@ func (e *Engine) workJob(ctx context.Context, j job.Job, now int64) {
 
 // workPart does a chunk of the work whose turn it is in a part, or of a job's if
 // jobUID is not 0. Cursor and executions move in one transaction.
-func (e *Engine) workPart(ctx context.Context, part int, jobUID, now int64) (int, error) {
+func (e *Engine) workPart(ctx context.Context, p Part, jobUID, now int64) (int, error) {
 	var done int
 	var seen effects
-	last := e.turns.last(part)
-	err := e.store.UpdatePart(ctx, part, 0, func(tx store.Tx) error {
+	last := e.turns.last(p.Part)
+	err := e.store.UpdatePart(ctx, p.Part, p.Fence, func(tx store.Tx) error {
 		done, seen = 0, effects{}
-		w, ok, err := pick(tx, part, jobUID, last)
+		w, ok, err := pick(tx, p.Part, jobUID, last)
 		if err != nil || !ok {
 			return err
 		}
 		if jobUID == 0 {
-			e.turns.took(part, w.Seq) // its turn is over also if it fails
+			e.turns.took(p.Part, w.Seq) // its turn is over also if it fails
 		}
 		done = 1
 		j, err := tx.JobByUID(w.JobUID)
@@ -91,8 +86,8 @@ func (e *Engine) workPart(ctx context.Context, part int, jobUID, now int64) (int
 		return e.step(tx, w, j, &seen, now)
 	})
 	if err == nil && done > 0 {
-		e.react(seen)
-		e.rouse(&e.completion)
+		e.react(seen, p.Part)
+		e.rouse(Completion, leading)
 	}
 	return done, err
 }

@@ -63,7 +63,7 @@ func newWorld(t testing.TB, tune ...func(*engine.Config, *registry.Config)) *wor
 	}
 	rc := registry.Config{
 		Store: w.store, UIDs: uids, Now: now, Sealer: sealer, Account: account, Endpoint: "iot.example.com",
-		DeleteTypeWait: 5 * time.Minute, Changed: func() { w.engine.Kick() },
+		DeleteTypeWait: 5 * time.Minute, Changed: func(parts ...int) { w.engine.Kick(parts...) },
 	}
 	for _, f := range tune {
 		f(&ec, &rc)

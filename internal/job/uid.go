@@ -2,22 +2,40 @@ package job
 
 import "sync"
 
-// UIDs makes internal identities: positive, unique within a process and
-// growing with time, also when the clock steps back. The zero value is ready.
-// It is safe for concurrent use.
+// A uid is a time in milliseconds, a number within it, and the slot of the node
+// that has made it.
+const (
+	uidShift = 20
+	slotBits = 10
+
+	// MaxSlot is the highest slot of a node.
+	MaxSlot = 1<<slotBits - 1
+)
+
+// UIDs makes internal identities: positive, unique among all nodes of a cluster
+// and growing with time, also when the clock steps back. A thousand a millisecond
+// can be made before they run ahead of the clock. The zero value is ready. It is
+// safe for concurrent use.
 type UIDs struct {
 	mu   sync.Mutex
-	last int64 // guarded by mu
+	last int64 // guarded by mu; without the slot
+	slot int64 // guarded by mu
 }
 
-const uidShift = 20 // a million uids a millisecond before they run ahead of the clock
+// SetSlot makes later uids those of a slot, from 0 to MaxSlot. No other node may
+// have it.
+func (u *UIDs) SetSlot(slot int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.slot = int64(slot) & MaxSlot
+}
 
 // Next returns a uid for time now, in milliseconds since the epoch.
 func (u *UIDs) Next(now int64) int64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.last = max(u.last+1, now<<uidShift)
-	return u.last
+	u.last = max(u.last+1, now<<(uidShift-slotBits))
+	return u.last<<slotBits | u.slot
 }
 
 // Seen makes later uids greater than uid. A store that is opened again tells
@@ -25,5 +43,5 @@ func (u *UIDs) Next(now int64) int64 {
 func (u *UIDs) Seen(uid int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.last = max(u.last, uid)
+	u.last = max(u.last, uid>>slotBits)
 }

@@ -63,3 +63,27 @@ func TestUIDsAreUniqueUnderConcurrency(t *testing.T) {
 		t.Errorf("got %d different uids, want %d", len(seen), workers*each)
 	}
 }
+
+func TestUIDsOfNodesDiffer(t *testing.T) {
+	t.Parallel()
+	var a, b job.UIDs
+	a.SetSlot(1)
+	b.SetSlot(job.MaxSlot)
+	seen := make(map[int64]bool)
+	for range 3000 {
+		for _, uid := range []int64{a.Next(t0), b.Next(t0)} {
+			if seen[uid] {
+				t.Fatalf("%d was made twice", uid)
+			}
+			seen[uid] = true
+		}
+	}
+	if early, late := a.Next(t0), b.Next(t0+4); early >= late {
+		t.Errorf("got %d, then %d on another node later, want more", early, late)
+	}
+	ahead := a.Next(t0 + minute)
+	b.Seen(ahead)
+	if uid := b.Next(t0); uid <= ahead {
+		t.Errorf("got %d, want more than %d, which another node has made", uid, ahead)
+	}
+}

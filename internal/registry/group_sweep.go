@@ -40,11 +40,12 @@ func (s *GroupSweep) Once(ctx context.Context, now time.Time) (int, error) {
 	if n > 0 || err != nil {
 		s.r.dead.Store(true) // there may be more
 	}
-	if n > 0 {
-		s.r.changed()
-	}
 	return n, err
 }
+
+// Look makes the loop look for deleted groups of which it was not told, because
+// another node has deleted them.
+func (s *GroupSweep) Look() { s.r.dead.Store(true) }
 
 func (s *GroupSweep) once(ctx context.Context, now int64) (int, error) {
 	group, parts, err := s.find(ctx)
@@ -61,6 +62,9 @@ func (s *GroupSweep) once(ctx context.Context, now int64) (int, error) {
 		}
 		removed, err := s.sweep(ctx, part, group, sweepChunk-n, now)
 		n += removed
+		if removed > 0 {
+			s.r.changed(part)
+		}
 		if err != nil {
 			return n, err
 		}

@@ -67,7 +67,7 @@ func (r *Registry) UpdateThingGroupsForThing(ctx context.Context, p auth.Princip
 
 // regroup is the one way in and out of groups.
 func (r *Registry) regroup(ctx context.Context, name string, add, remove []string) error {
-	return r.change(ctx, func(tx store.Tx, now int64) (bool, error) {
+	return r.change(ctx, name, func(tx store.Tx, now int64) (bool, error) {
 		t, err := tx.ThingByName(name)
 		if err != nil {
 			return false, err

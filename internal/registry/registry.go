@@ -44,9 +44,10 @@ type Config struct {
 	// DeleteTypeWait is how long a thing type must have been deprecated before it
 	// can be deleted; AWS says thing.DeleteTypeWait.
 	DeleteTypeWait time.Duration
-	// Changed is called after a commit that left something for a loop: changes
-	// for the engine, or a deleted group for GroupSweep. It must not block. Nil is fine.
-	Changed func()
+	// Changed is called after a commit that left something for a loop: changes for
+	// the engine in the parts given, or a deleted group for GroupSweep, in none. It
+	// must not block. Nil is fine.
+	Changed func(parts ...int)
 	// Log gets what loops have done; nil discards.
 	Log *slog.Logger
 }
@@ -61,7 +62,7 @@ type Registry struct {
 	account   string
 	endpoint  string
 	typeWait  time.Duration
-	changed   func()
+	changed   func(parts ...int)
 	log       *slog.Logger
 
 	secrets *secrets
@@ -80,7 +81,7 @@ func New(c Config) *Registry {
 		r.clock = time.Now //nolint:forbidigo // the default of the engine clock
 	}
 	if r.changed == nil {
-		r.changed = func() {}
+		r.changed = func(...int) {}
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -124,12 +125,12 @@ func orZero[T any](v T, err error) (T, error) {
 	return v, nil
 }
 
-// change runs fn like update. If fn reports that it left something for a loop,
-// the loops are told after the commit.
-func (r *Registry) change(ctx context.Context, fn func(tx store.Tx, now int64) (bool, error)) error {
+// change runs fn like update. If fn reports that it left something for a loop
+// about a thing, the loops are told after the commit.
+func (r *Registry) change(ctx context.Context, name string, fn func(tx store.Tx, now int64) (bool, error)) error {
 	left, err := update(ctx, r, fn)
 	if left {
-		r.changed()
+		r.changed(r.store.PartOf(name))
 	}
 	return err
 }

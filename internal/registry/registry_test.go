@@ -63,7 +63,7 @@ func setup(t *testing.T, change ...func(*registry.Config)) *bench {
 	b := &bench{store: s, clock: newClock(), wall: newClock(), changed: new(atomic.Int64)}
 	b.config = registry.Config{
 		Store: s, UIDs: new(job.UIDs), Now: b.clock.Now, Wall: b.wall.Now, Sealer: sealer, Account: account,
-		Endpoint: "iot.example.com", DeleteTypeWait: thing.DeleteTypeWait, Changed: func() { b.changed.Add(1) },
+		Endpoint: "iot.example.com", DeleteTypeWait: thing.DeleteTypeWait, Changed: func(...int) { b.changed.Add(1) },
 	}
 	for _, f := range change {
 		f(&b.config)

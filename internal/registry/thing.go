@@ -103,7 +103,7 @@ func (r *Registry) DeleteThing(ctx context.Context, p auth.Principal, name strin
 	if err := r.allow(ctx, p, "iot:DeleteThing", thing.ThingKind, name); err != nil {
 		return err
 	}
-	return r.change(ctx, func(tx store.Tx, now int64) (bool, error) {
+	return r.change(ctx, name, func(tx store.Tx, now int64) (bool, error) {
 		t, err := tx.ThingByName(name)
 		if apierr.Is(err, apierr.NotFound) {
 			return false, nil
