@@ -1,0 +1,94 @@
+package postgres
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// health remembers how the database was met last.
+type health struct {
+	fault atomic.Pointer[error]
+	sick  chan struct{} // has room for one; wakes the loop that probes
+}
+
+func (h *health) set(err error) {
+	if err == nil {
+		if h.fault.Load() != nil {
+			h.fault.Store(nil)
+		}
+		return
+	}
+	h.fault.Store(&err)
+	select {
+	case h.sick <- struct{}{}:
+	default:
+	}
+}
+
+func (h *health) err() error {
+	p := h.fault.Load()
+	if p == nil {
+		return nil
+	}
+	return *p
+}
+
+// wrote notes the end of a transaction with some calls that began at a time.
+func (s *Store) wrote(calls int, at time.Time, fault error) {
+	if beaten(fault) {
+		s.log.Debug("postgres: transaction is run again", "err", fault)
+	} else {
+		s.health.set(public(fault))
+	}
+	if s.cfg.OnCommit != nil {
+		s.cfg.OnCommit(calls, time.Since(at), fault)
+	}
+}
+
+// read notes the end of a view. Only a fault counts: where reading works,
+// writing may not.
+func (s *Store) read(fault error) {
+	if fault != nil && !beaten(fault) {
+		s.health.set(public(fault))
+	}
+}
+
+// Health implements store.Store. After a fault, of a read, too, the store tries
+// a small write once a second, so that it gets well even if nobody writes.
+func (s *Store) Health(context.Context) error {
+	err := s.enter()
+	if err != nil {
+		return err
+	}
+	defer s.leave()
+	return s.health.err()
+}
+
+// probeEvery is how long after a fault a write is tried.
+const probeEvery = time.Second
+
+// probe tries a small write after a fault until one succeeds.
+func (s *Store) probe() {
+	for {
+		select {
+		case <-s.closing:
+			return
+		case <-s.health.sick:
+		}
+		select {
+		case <-s.closing:
+			return
+		case <-time.After(probeEvery):
+		}
+		if s.health.err() == nil {
+			continue
+		}
+		at := time.Now()
+		err := s.run(context.Background(), &statement{`UPDATE meta SET value = value + 1 WHERE key = 'probe'`, nil, nil})
+		s.wrote(0, at, err)
+		if err == nil {
+			s.log.Info("postgres: writing works again")
+		}
+	}
+}

@@ -1,0 +1,268 @@
+// Package postgres keeps everything in a PostgreSQL database, for many servers
+// at once. It implements store.Store.
+//
+// Devices' calls on queues wait in a few lanes. Each lane serves those that wait
+// together in one batch: one statement reads, the functions run one after
+// another in memory, a few set-based statements write, one commit. While a batch
+// commits, the next one collects. Nothing is locked while it runs: every write
+// carries a guard on what was read, and a batch whose guard misses is run again.
+//
+// # Gates
+//
+// A batch and a loop that owns a part must not overlap with a change that takes
+// the ground from under them: a job that is canceled, a thing that is deleted.
+// Before they read, they lock the row of some part for sharing, and the change
+// locks those rows for itself (lockGates). So once CancelJob is
+// answered, no batch that has read the job before can commit any more.
+//
+// # Discipline
+//
+// The statements are valid on a stock PostgreSQL, and those on tables with parts
+// also where these are distributed by part, as on Citus: each names the part. No
+// triggers, sequences, foreign keys, advisory locks, LISTEN or MERGE; times and
+// identities come from here.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"muster/internal/apierr"
+)
+
+// Config says where and how to open a store. Only URL is needed.
+type Config struct {
+	// URL is the address of the database, as libpq spells it. Its tables live in
+	// the first schema of the connection's search_path.
+	URL string
+	// Parts is the number of parts of a new database; 0 is 64. An existing one
+	// keeps its own.
+	Parts int
+	// MaxConns is the most connections that are used; 0 is 16.
+	MaxConns int
+	// Lanes is how many batches of calls on queues are under way at a time; 0 is 4.
+	Lanes int
+	// NoMigrate leaves the schema alone. Open then fails if it is not up to date.
+	NoMigrate bool
+	// Log is told of faults; nil discards.
+	Log *slog.Logger
+	// OnCommit, if not nil, is called after each transaction with the number of
+	// calls in it, how long it took and why it failed, also if it is then tried
+	// again. It must not block.
+	OnCommit func(calls int, took time.Duration, err error)
+
+	tracer pgx.QueryTracer // for tests
+}
+
+// Every wait is bounded. What the server does not end in time is given up with
+// its connection.
+const (
+	// acquireTime is the longest wait for a connection.
+	acquireTime = 3 * time.Second
+	// connectTime is how long making one may take.
+	connectTime = 3 * time.Second
+	// txTime is how long a transaction may take, commitTime its commit.
+	txTime     = 15 * time.Second
+	commitTime = 10 * time.Second
+	// rollbackTime is how long a connection may take to end a transaction before it is closed.
+	rollbackTime = 2 * time.Second
+)
+
+// settings are what every connection runs under. A node that hangs in a
+// transaction must not hold up the others: the server ends it, and its locks go.
+var settings = map[string]string{
+	"application_name":                    "muster",
+	"statement_timeout":                   "10s",
+	"lock_timeout":                        "8s",
+	"idle_in_transaction_session_timeout": "5s",
+	"plan_cache_mode":                     "force_generic_plan", // every statement is made for any number of rows
+}
+
+// Store is an open PostgreSQL database. It implements store.Store.
+type Store struct {
+	cfg      Config
+	log      *slog.Logger
+	pool     *pgxpool.Pool
+	parts    int
+	allParts []int
+	seqs     seqs
+	floor    atomic.Int64 // what is known to stand in meta
+	health   health
+
+	loops   sync.WaitGroup
+	closing chan struct{}
+
+	mu     sync.Mutex
+	closed bool           // guarded by mu
+	calls  sync.WaitGroup // Add is guarded by mu
+}
+
+// Open connects to a database, making its tables or bringing them up to date
+// where needed.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	s := &Store{cfg: cfg, log: cfg.Log, closing: make(chan struct{}), health: health{sick: make(chan struct{}, 1)}}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	pc, err := poolConfig(cfg)
+	if err != nil {
+		return nil, err
+	}
+	err = prepare(ctx, cfg, s.log)
+	if err != nil {
+		return nil, err
+	}
+	s.pool, err = pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	err = s.load(ctx)
+	if err != nil {
+		s.pool.Close()
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	s.loops.Go(s.probe)
+	return s, nil
+}
+
+// poolConfig reads the address and says how connections are used.
+func poolConfig(cfg Config) (*pgxpool.Config, error) {
+	if cfg.URL == "" {
+		return nil, errors.New("postgres: no address given")
+	}
+	pc, err := pgxpool.ParseConfig(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err) // it leaves the password out
+	}
+	pc.MaxConns = 16
+	if cfg.MaxConns > 0 {
+		pc.MaxConns = int32(min(cfg.MaxConns, 10_000))
+	}
+	pc.MaxConnLifetime, pc.MaxConnLifetimeJitter = time.Hour, 10*time.Minute
+	pc.MaxConnIdleTime = 5 * time.Minute
+	pc.PingTimeout = rollbackTime
+	cc := pc.ConnConfig
+	cc.ConnectTimeout = connectTime
+	cc.Tracer = cfg.tracer
+	for name, value := range settings {
+		if cc.RuntimeParams[name] == "" {
+			cc.RuntimeParams[name] = value
+		}
+	}
+	return pc, nil
+}
+
+// load reads what is fixed.
+func (s *Store) load(ctx context.Context) error {
+	var parts int
+	var floor, now int64
+	at := time.Now()
+	err := s.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM parts), (SELECT value FROM meta WHERE key = 'floor'), (extract(epoch FROM clock_timestamp()) * 1000)::bigint`).
+		Scan(&parts, &floor, &now)
+	if err != nil {
+		return err
+	}
+	if parts < 1 {
+		return fmt.Errorf("the database has %d parts", parts)
+	}
+	s.parts = parts
+	for p := range parts {
+		s.allParts = append(s.allParts, p)
+	}
+	s.floor.Store(floor)
+	s.seqs.set(at, now)
+	return nil
+}
+
+// floorStep is how far ahead of the uids that are stored the floor is raised, so
+// that few transactions have to: a second of uids.
+const floorStep = 1000 << 20
+
+// raise returns what must be done before a transaction that stores uid, or nil.
+// The floor is known to others before anything above it is stored, and it is
+// never part of a larger transaction, which would make them meet there.
+func (s *Store) raise(uid int64) error {
+	known := s.floor.Load()
+	if uid <= known {
+		return nil
+	}
+	return &statement{
+		sql: `UPDATE meta SET value = $1 WHERE key = 'floor' AND value < $1`, args: []any{uid + floorStep},
+		then: func() { s.floor.CompareAndSwap(known, uid+floorStep) },
+	}
+}
+
+// Parts implements store.Store.
+func (s *Store) Parts() int { return s.parts }
+
+// PartOf implements store.Store.
+func (s *Store) PartOf(thing string) int { return PartOf(thing, s.parts) }
+
+// acquire returns a connection that the caller must release.
+func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	within, cancel := context.WithTimeout(ctx, acquireTime)
+	defer cancel()
+	conn, err := s.pool.Acquire(within)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, apierr.Wrap(apierr.Unavailable, err, "No connection to the database.")
+	}
+	return conn, nil
+}
+
+// release ends the transaction of a connection, if one is open, and hands it back.
+func (s *Store) release(conn *pgxpool.Conn) {
+	defer conn.Release() // closes one that is still in a transaction
+	pc := conn.Conn().PgConn()
+	if pc.IsClosed() || pc.IsBusy() || pc.TxStatus() == 'I' {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), rollbackTime)
+	defer cancel()
+	_, err := conn.Exec(ctx, `ROLLBACK`)
+	if err != nil {
+		s.log.Debug("postgres: connection given up", "err", err)
+	}
+}
+
+// enter notes a call under way. It fails once the store is closed.
+func (s *Store) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return apierr.New(apierr.Unavailable, "The store is closed.")
+	}
+	s.calls.Add(1)
+	return nil
+}
+
+func (s *Store) leave() { s.calls.Done() }
+
+// Close implements store.Store.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if closed {
+		return nil
+	}
+	s.calls.Wait()
+	close(s.closing)
+	s.loops.Wait()
+	s.pool.Close()
+	return nil
+}

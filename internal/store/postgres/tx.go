@@ -1,0 +1,230 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"muster/internal/apierr"
+	"muster/internal/store"
+)
+
+// tx is a transaction that writes. It implements store.Tx.
+type tx struct {
+	reader
+	rc  bool  // each statement reads a snapshot of its own: of UpdatePart
+	uid int64 // the highest that it stores
+
+	// before, if not nil, must be done in a transaction of its own before this one
+	// can be.
+	before *statement
+}
+
+// Isolation levels. A closure of Update reads one snapshot, and whoever has
+// changed a row that it writes makes it run again. A part is its owner's: what
+// others may change of it meanwhile is guarded row by row.
+const (
+	beginView   = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`
+	beginUpdate = `BEGIN ISOLATION LEVEL REPEATABLE READ`
+	beginPart   = `BEGIN ISOLATION LEVEL READ COMMITTED`
+)
+
+// Update implements store.Store.
+func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
+	return s.update(ctx, beginUpdate, func(t *tx) error { return fn(t) })
+}
+
+// UpdatePart implements store.Store.
+func (s *Store) UpdatePart(ctx context.Context, part int, fence int64, fn func(store.Tx) error) error {
+	if part < 0 || part >= s.parts {
+		return fmt.Errorf("postgres: part %d of %d", part, s.parts)
+	}
+	return s.update(ctx, beginPart, func(t *tx) error {
+		t.rc = true
+		err := t.enterPart(part, fence)
+		if err != nil {
+			return err
+		}
+		return fn(t)
+	})
+}
+
+// update runs a closure in transactions until one is neither beaten by others
+// nor has lost its connection before the commit.
+func (s *Store) update(ctx context.Context, begin string, fn func(*tx) error) error {
+	err := s.enter()
+	if err != nil {
+		return err
+	}
+	defer s.leave()
+	return s.repeat(ctx, func() (failed, fault error) {
+		at := time.Now()
+		failed, fault = s.attempt(ctx, begin, fn)
+		s.wrote(1, at, fault)
+		return failed, fault
+	})
+}
+
+const (
+	// patience is how long a call is tried again. An attempt that has begun by
+	// then may take a transaction's time longer.
+	patience = 8 * time.Second
+	// backoff is the first pause between attempts, on average; it doubles up to maxBackoff.
+	backoff    = 2 * time.Millisecond
+	maxBackoff = 250 * time.Millisecond
+)
+
+// repeat makes attempts until one succeeds or fails for good. An attempt returns
+// the error of its closure, or the fault for which nothing was stored.
+func (s *Store) repeat(ctx context.Context, attempt func() (failed, fault error)) error {
+	pause := backoff
+	for end := time.Now().Add(patience); ; pause = min(2*pause, maxBackoff) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		failed, fault := attempt()
+		if b, ok := errors.AsType[*statement](fault); ok {
+			fault = s.run(ctx, b)
+			if fault == nil {
+				continue
+			}
+		}
+		switch {
+		case fault == nil:
+			return failed
+		case errors.Is(fault, errUnknown) || !beaten(fault) && !lost(fault) || time.Now().After(end):
+			return public(fault)
+		}
+		select {
+		case <-ctx.Done():
+		case <-s.closing:
+			return public(fault)
+		case <-time.After(pause/2 + rand.N(pause)):
+		}
+	}
+}
+
+// errUnknown is in the error of a transaction whose connection was lost while it
+// was committed: it is stored or not, so it must not be tried again.
+var errUnknown = errors.New("postgres: the outcome of the commit is unknown")
+
+// statement is a statement that is an error: it is to be run first, alone.
+type statement struct {
+	sql  string
+	args []any
+	then func() // may be nil
+}
+
+// Error implements error.
+func (b *statement) Error() string { return "postgres: to be run first: " + b.sql }
+
+// run runs a statement in a transaction of its own.
+func (s *Store) run(ctx context.Context, b *statement) error {
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.release(conn)
+	within, cancel := timed(ctx, txTime)
+	defer cancel()
+	_, err = conn.Exec(within, b.sql, b.args...)
+	if err == nil && b.then != nil {
+		b.then()
+	}
+	return err
+}
+
+// attempt runs a closure in one transaction.
+func (s *Store) attempt(ctx context.Context, begin string, fn func(*tx) error) (failed, fault error) {
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.release(conn) // also if the closure ends our goroutine
+	within, cancel := timed(ctx, txTime)
+	defer cancel()
+	t := &tx{reader: reader{c: &session{caller: ctx, ctx: within, q: &opening{conn: conn, begin: begin}}, s: s}}
+	failed = protect(func() error { return fn(t) })
+	switch {
+	case t.before != nil:
+		return nil, t.before
+	case t.c.broken != nil:
+		return nil, t.c.broken
+	case failed != nil:
+		return failed, nil
+	}
+	if floor := s.raise(t.uid); floor != nil {
+		return nil, floor
+	}
+	return nil, s.commit(ctx, conn)
+}
+
+// commit ends a transaction for good. The caller's context does not matter any
+// more: only the outcome tells whether it is stored.
+func (s *Store) commit(ctx context.Context, conn *pgxpool.Conn) error {
+	if conn.Conn().PgConn().TxStatus() == 'I' {
+		return nil // nothing was ever asked of the database
+	}
+	within, cancel := timed(ctx, commitTime)
+	defer cancel()
+	tag, err := conn.Exec(within, `COMMIT`)
+	switch {
+	case err != nil && lost(err):
+		return fmt.Errorf("%w: %w", errUnknown, err)
+	case err != nil:
+		return err
+	case tag.String() != "COMMIT":
+		return fmt.Errorf("postgres: %s instead of a commit", tag)
+	}
+	return nil
+}
+
+// enterPart locks the row of a part, which is its fence and its gate, and
+// refuses a fence that is older than the newest seen.
+func (t *tx) enterPart(part int, fence int64) error {
+	newest, err := t.c.int(`SELECT fence FROM parts WHERE part = $1 FOR SHARE`, part)
+	switch {
+	case err != nil || fence == 0 || fence == newest:
+		return err
+	case fence < newest:
+		return apierr.New(apierr.Conflict, "Part %d has been taken over: fence %d is older than %d.", part, fence, newest)
+	}
+	// It stays seen even if the closure fails.
+	t.before = &statement{`UPDATE parts SET fence = $2 WHERE part = $1 AND fence < $2`, []any{part, fence}, nil}
+	return t.before
+}
+
+// lockGates waits for the work on queues in some parts that is under way, and
+// keeps more of it from beginning until the transaction ends; nil is all parts.
+// Whatever has read a queue before can then no longer commit.
+func (t *tx) lockGates(parts []int) error {
+	if parts == nil {
+		parts = t.s.allParts
+	}
+	_, err := t.c.exec(`SELECT part FROM parts WHERE part = ANY($1::int[]) ORDER BY part FOR UPDATE`, parts)
+	return err
+}
+
+// stores says that uid is about to be stored, so that Floor is never below it.
+func (t *tx) stores(uid int64) error {
+	t.uid = max(t.uid, uid)
+	return nil
+}
+
+// nextSeq returns a number that orders marks and dirty rows.
+func (t *tx) nextSeq() int64 { return t.s.seqs.next() }
+
+// protect turns a panic into an error: a transaction must be ended, others are served.
+func protect(fn func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = apierr.Wrap(apierr.Internal, fmt.Errorf("%v\n%s", p, debug.Stack()), "panic in a transaction")
+		}
+	}()
+	return fn()
+}

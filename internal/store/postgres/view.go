@@ -1,0 +1,61 @@
+package postgres
+
+import (
+	"context"
+
+	"muster/internal/store"
+)
+
+// reader reads one snapshot. It implements store.Reader.
+type reader struct {
+	c *session
+	s *Store
+}
+
+// View implements store.Store.
+func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
+	return s.view(ctx, func(r reader) error { return fn(r) })
+}
+
+// Floor implements store.Store.
+func (s *Store) Floor(ctx context.Context) (int64, error) {
+	var floor int64
+	err := s.view(ctx, func(r reader) error {
+		var err error
+		floor, err = r.c.int(`SELECT value FROM meta WHERE key = 'floor'`)
+		return err
+	})
+	return floor, err
+}
+
+// view runs fn on a snapshot. Like a closure that writes, it may run again if
+// the connection is lost.
+func (s *Store) view(ctx context.Context, fn func(reader) error) error {
+	err := s.enter()
+	if err != nil {
+		return err
+	}
+	defer s.leave()
+	return s.repeat(ctx, func() (failed, fault error) {
+		failed, fault = s.look(ctx, fn)
+		s.read(fault)
+		return failed, fault
+	})
+}
+
+// look runs fn on one snapshot.
+func (s *Store) look(ctx context.Context, fn func(reader) error) (failed, fault error) {
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.release(conn) // also if fn panics
+	within, cancel := timed(ctx, txTime)
+	defer cancel()
+	c := &session{caller: ctx, ctx: within, q: &opening{conn: conn, begin: beginView}}
+	failed = fn(reader{c: c, s: s})
+	if c.broken != nil {
+		return nil, c.broken
+	}
+	return failed, nil
+}
