@@ -41,14 +41,16 @@ type JobReader interface {
 	CountJobs(s job.State, limit int) (int, error)
 	// MarkedJobs returns up to limit marks, oldest first: jobs whose completion
 	// must be looked at because the last live execution of a part, or the last
-	// work, has gone.
+	// work, has gone. A job may have several, one a part.
 	MarkedJobs(limit int) ([]JobMark, error)
 }
 
 // JobMark says that a job's completion must be looked at.
 type JobMark struct {
+	// Part is where the mark was left; 0 in a store that leaves one for all parts.
+	Part   int
 	JobUID int64
-	// Seq grows each time the job is marked.
+	// Seq grows each time the mark is left again.
 	Seq int64
 }
 
@@ -60,7 +62,7 @@ type JobWriter interface {
 	// UpdateJob stores everything of j that may change: state, words, timeout,
 	// targets and times. It returns apierr.NotFound if the uid is gone.
 	UpdateJob(j job.Job) error
-	// DeleteJob removes the job, its document, counts, heads, targets and marks.
+	// DeleteJob removes the job, its document, counts, heads, targets and all marks.
 	// The caller has removed its executions and work.
 	DeleteJob(uid int64) error
 	// MarkJob leaves a mark for the loop that decides completion.
