@@ -33,8 +33,8 @@ run: ## start the server with its defaults (ARGS adds flags)
 demo: ## start a server with simulated devices and watch a job roll out (ARGS adds flags)
 	go run ./cmd/muster demo $(ARGS)
 
-test: ## run all tests; installs what they need (clients of AWS and MQTT, a C compiler) when it is missing
-	@scripts/tools.sh aws mosquitto node python $(if $(RACE),race)
+test: ## run all tests; installs what they need (PostgreSQL, clients of AWS and MQTT, a C compiler) when it is missing
+	@scripts/tools.sh aws mosquitto node postgres python $(if $(RACE),race)
 	go run ./scripts/gotest -timeout=10m $(UNITS) \
 	  $(if $(SYSTEM),-- -timeout=10m -count=1 $(SYSTEM)) \
 	  $(if $(RACE),-- -timeout=10m -race $(RACE))
@@ -84,7 +84,7 @@ cross: ## compile for every supported platform into dist/
 	done
 
 tools: ## install the pinned tools into .tools
-	@scripts/tools.sh aws mosquitto node python race lint
+	@scripts/tools.sh aws mosquitto node postgres python race lint
 
 clean: ## remove what was built; .tools and data stay
 	rm -rf bin dist

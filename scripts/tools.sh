@@ -6,6 +6,7 @@
 #   aws        the AWS CLI, in a Python environment of its own under .tools/aws
 #   mosquitto  the command line clients of Mosquitto, a Debian package
 #   node       MQTT clients of Node.js, AWS's among them, under .tools/node
+#   postgres   the server of PostgreSQL, a Debian package; none is started
 #   python     AWS's SDK for devices, in a Python environment of its own under .tools/python
 #   race       the C compiler that the race detector links with
 #   lint       golangci-lint, under .tools/bin
@@ -89,6 +90,17 @@ node() {
   cp "$lock" "$dir/installed"
 }
 
+postgres() {
+  if type -P initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
+    return
+  fi
+  # The tests start servers of their own: the package need not start one for everybody.
+  local conf=/etc/postgresql-common/createcluster.conf
+  debian postgresql-common
+  sed -i 's/^#\? *create_main_cluster.*/create_main_cluster = false/' "$conf"
+  debian postgresql
+}
+
 race() {
   if command -v "$(go env CC)" >/dev/null; then
     return
@@ -111,7 +123,7 @@ lint() {
 
 for tool in "$@"; do
   case "$tool" in
-    aws | mosquitto | node | python | race | lint) "$tool" ;;
+    aws | mosquitto | node | postgres | python | race | lint) "$tool" ;;
     *)
       say "unknown tool $tool"
       exit 2

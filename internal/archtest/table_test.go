@@ -56,6 +56,10 @@ var table = map[string]rule{
 		imports: []string{"apierr", "job", "store", "thing"},
 		why:     "a driver keeps nouns and knows the contract, never who calls it",
 	},
+	"store/postgres": {
+		imports: []string{"apierr", "job", "store", "thing"},
+		why:     "a driver keeps nouns and knows the contract, never who calls it",
+	},
 	"store/storetest": {
 		imports: []string{"apierr", "job", "store", "thing"},
 		why:     "the suite that every driver passes; it sees no driver, so that it can favor none",
@@ -128,6 +132,9 @@ var table = map[string]rule{
 	"sim": {
 		imports: []string{"apierr", "client", "wire"},
 		why:     "simulated devices, which are real clients of the public API",
+	},
+	"pgtest": {
+		why: "PostgreSQL servers for tests; it knows no schema, so that every package can use it",
 	},
 	"archtest": {
 		why: "this test",
