@@ -74,6 +74,10 @@ var table = map[string]rule{
 		why: "jobs: transactions, clock, authorization, loops. It meets the registry in the store: " +
 			"a row is not lost in a crash, a call is",
 	},
+	"engine/peers": {
+		imports: []string{"cluster", "engine", "job", "store"},
+		why:     "joins the engines of a cluster over its bus; it implements the contract of engine",
+	},
 	"registry": {
 		imports: []string{"apierr", "auth", "job", "store", "thing"},
 		why: "things, types, groups and tags: transactions, clock, authorization. " +
