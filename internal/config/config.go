@@ -12,11 +12,24 @@ import (
 	"time"
 )
 
-// Config is the settings of a server. It holds no secrets, only where they are.
+// Config is the settings of a server. Store and Cluster may hold passwords, which
+// are never printed; of all other secrets it says only where they are.
 // Relative paths are relative to the working directory.
 type Config struct {
 	// Data is the folder of everything that lasts: database, keys, credentials. It is made when missing.
 	Data string
+	// Store is the URL of a PostgreSQL database; empty is SQLite in Data.
+	Store string
+	// StoreConns is the most connections to PostgreSQL.
+	StoreConns int64
+	// Cluster is where other nodes reach this one, host:port, or the URLs of NATS
+	// servers; empty is one node.
+	Cluster string
+	// ClusterAdvertise is the host:port by which other nodes know this one, if it is
+	// not the one of Cluster.
+	ClusterAdvertise string
+	// ClusterCertFile, ClusterKeyFile and ClusterCAFile make the links between nodes TLS, in PEM.
+	ClusterCertFile, ClusterKeyFile, ClusterCAFile string
 	// Listen is the HTTP address, host:port. Port 0 takes any free one.
 	Listen string
 	// InsecureListen allows plain HTTP on an address that others can reach.
@@ -70,6 +83,7 @@ type Config struct {
 func Default() Config {
 	c := Config{
 		Data:                "./muster-data",
+		StoreConns:          16,
 		Listen:              "127.0.0.1:8080",
 		Account:             "123456789012",
 		Region:              "us-east-1",

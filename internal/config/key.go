@@ -20,6 +20,16 @@ type key struct {
 	set func(c *Config, text string) error
 	// get returns the value as set takes it.
 	get func(c *Config) string
+	// hide takes what is secret out of a value; nil if nothing is.
+	hide func(string) string
+}
+
+// shown returns a value of the setting as people may see it.
+func (k key) shown(value string) string {
+	if k.hide == nil {
+		return value
+	}
+	return k.hide(value)
 }
 
 // kind is the TOML type of a value.
@@ -68,6 +78,29 @@ func textKey(name, help string, field func(*Config) *string, check func(string) 
 			return nil
 		},
 		get: func(c *Config) string { return *field(c) },
+	}
+}
+
+// secretKey is a textKey whose value is shown without what hide takes out.
+func secretKey(name, help string, field func(*Config) *string, check func(string) error, hide func(string) string) key {
+	k := textKey(name, help, field, check)
+	k.hide = hide
+	return k
+}
+
+// intKey is a whole number, least and most included.
+func intKey(name, help string, field func(*Config) *int64, least, most int64) key {
+	return key{
+		name: name, help: help, kind: size,
+		set: func(c *Config, s string) error {
+			n, err := strconv.ParseInt(s, 10, 64)
+			if err != nil || n < least || n > most {
+				return fmt.Errorf("must be a whole number from %d to %d", least, most)
+			}
+			*field(c) = n
+			return nil
+		},
+		get: func(c *Config) string { return strconv.FormatInt(*field(c), 10) },
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -18,6 +19,20 @@ func keys() []key {
 	return []key{
 		textKey("data", "folder of the database, keys and credentials",
 			func(c *Config) *string { return &c.Data }, notEmpty),
+		secretKey("store", "postgres://… of the database that this server shares with others; empty: SQLite in the data folder",
+			func(c *Config) *string { return &c.Store }, emptyOr(postgresURL), hidePassword),
+		intKey("storeConns", "most connections to PostgreSQL",
+			func(c *Config) *int64 { return &c.StoreConns }, 4, 1000),
+		secretKey("cluster", "how nodes reach each other: host:port to listen on, or nats://… or tls://… of NATS servers; empty: one node",
+			func(c *Config) *string { return &c.Cluster }, emptyOr(hostPortOrNATS), hidePassword),
+		textKey("clusterAdvertise", "host:port at which other nodes reach this one; empty: derived from cluster",
+			func(c *Config) *string { return &c.ClusterAdvertise }, emptyOr(hostPort)),
+		textKey("clusterCertFile", "PEM file with the certificate that this node shows to other nodes, and its chain",
+			func(c *Config) *string { return &c.ClusterCertFile }, anything),
+		textKey("clusterKeyFile", "PEM file with the key of that certificate",
+			func(c *Config) *string { return &c.ClusterKeyFile }, anything),
+		textKey("clusterCAFile", "PEM file with the CAs that the certificates of other nodes, or of the NATS servers, must be signed by",
+			func(c *Config) *string { return &c.ClusterCAFile }, anything),
 		textKey("listen", "HTTP address, host:port; port 0 takes any free one",
 			func(c *Config) *string { return &c.Listen }, hostPort),
 		boolKey("insecureListen", "allow plain HTTP on an address that other machines can reach",
@@ -124,6 +139,52 @@ func hostPort(s string) error {
 		return errors.New("must be host:port with a port from 0 to 65535, such as 127.0.0.1:8080")
 	}
 	return nil
+}
+
+// postgresURL accepts what is an address of PostgreSQL at first sight.
+func postgresURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return errors.New("must be a URL such as postgres://muster@db.example.com/muster")
+	}
+	return nil
+}
+
+// hostPortOrNATS accepts an address to listen on, or URLs of NATS servers.
+func hostPortOrNATS(s string) error {
+	if !IsNATS(s) {
+		if hostPort(s) != nil {
+			return errors.New("must be host:port to listen on, such as 127.0.0.1:7422, or nats://… or tls://… of NATS servers")
+		}
+		return nil
+	}
+	for server := range strings.SplitSeq(s, ",") {
+		u, err := url.Parse(server)
+		if err != nil || u.Host == "" || !IsNATS(server) {
+			return errors.New("must be URLs such as nats://bus.example.com:4222, separated by commas")
+		}
+	}
+	return nil
+}
+
+// IsNATS reports whether the setting cluster names NATS servers.
+func IsNATS(cluster string) bool {
+	return strings.HasPrefix(cluster, "nats://") || strings.HasPrefix(cluster, "tls://")
+}
+
+// hidePassword takes the passwords out of URLs.
+func hidePassword(s string) string {
+	urls := strings.Split(s, ",")
+	for i, text := range urls {
+		u, err := url.Parse(text)
+		switch {
+		case err != nil:
+			urls[i] = "…" // whatever it is
+		case u.User != nil:
+			urls[i] = u.Redacted()
+		}
+	}
+	return strings.Join(urls, ",")
 }
 
 func isPort(s string) bool {

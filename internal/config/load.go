@@ -69,7 +69,7 @@ type loader struct {
 func (l *loader) give(k key, value, source string) {
 	l.sources[k.name] = source
 	if err := k.set(&l.config, value); err != nil {
-		l.fault(k.name, value, err.Error())
+		l.fault(k.name, k.shown(value), err.Error())
 	}
 }
 
@@ -84,6 +84,7 @@ func (l *loader) fault(name, value, limit string) {
 func (l *loader) checkTogether() {
 	c := l.config
 	l.checkMQTT()
+	l.checkCluster()
 	if l.bad["listen"] || l.bad["insecureListen"] || l.bad["dev"] || isLoopback(c.Listen) {
 		return
 	}
@@ -111,6 +112,27 @@ func (l *loader) checkMQTT() {
 		if file == "" {
 			l.fault(name, file, "must be set for mqttsListen")
 		}
+	}
+}
+
+// checkCluster judges the settings of many nodes.
+func (l *loader) checkCluster() {
+	c := l.config
+	if l.bad["store"] || l.bad["cluster"] || c.Cluster == "" {
+		return
+	}
+	if c.Store == "" {
+		l.fault("cluster", hidePassword(c.Cluster), "needs store: nodes meet in a PostgreSQL database")
+	}
+	if c.ClusterCertFile == "" != (c.ClusterKeyFile == "") {
+		l.fault("clusterKeyFile", c.ClusterKeyFile, "must be set together with clusterCertFile")
+	}
+	if IsNATS(c.Cluster) {
+		return
+	}
+	if !isLoopback(c.Cluster) && (c.ClusterCertFile == "" || c.ClusterCAFile == "") {
+		l.fault("cluster", c.Cluster, "must be a loopback address such as 127.0.0.1:7422, "+
+			"unless clusterCertFile, clusterKeyFile and clusterCAFile are set: nodes trust whoever gets in")
 	}
 }
 

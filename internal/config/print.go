@@ -11,7 +11,7 @@ import (
 
 // Print writes the configuration as a TOML file, with what each setting is for
 // and where its value came from as comments. Loading that file gives the same
-// configuration. There is nothing secret in it.
+// configuration, but for passwords: there is nothing secret in it.
 func (l *Loaded) Print(w io.Writer) error {
 	var b strings.Builder
 	for i, k := range keys() {
@@ -30,7 +30,7 @@ func (l *Loaded) Print(w io.Writer) error {
 
 // toTOML is the inverse of fromTOML.
 func (k key) toTOML(c *Config) any {
-	v := k.get(c)
+	v := k.shown(k.get(c))
 	if k.kind == boolean {
 		return v == "true"
 	}
