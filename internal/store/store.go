@@ -89,6 +89,7 @@ type Reader interface {
 	TagReader
 	KeyReader
 	SessionReader
+	NodeReader
 }
 
 // Tx is a transaction that writes. It reads its own writes.
@@ -105,6 +106,7 @@ type Tx interface {
 	TagWriter
 	KeyWriter
 	SessionWriter
+	NodeWriter
 }
 
 // Page bounds a list: Limit rows at most that come after the key After. The
