@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"muster/internal/auth"
 	"muster/internal/auth/sigv4"
+	"muster/internal/config"
 	"muster/internal/job"
 	"muster/internal/registry"
 	"muster/internal/store"
@@ -24,60 +26,106 @@ const endpointName = "endpoint"
 // deviceEndpointName is the same with the URLs of the MQTT listeners, one a line.
 const deviceEndpointName = "device-endpoints"
 
-// folder is an open data folder: nobody else has it open.
+// folder is an open data folder, which nobody else has open, or one of a server
+// whose database is elsewhere and shared.
 type folder struct {
-	path   string
-	store  *sqlite.Store
-	sealer *auth.Sealer
+	path      string
+	store     store.Store
+	masterKey []byte
+	sealer    *auth.Sealer
 }
 
 // openFolder opens a data folder, and makes what is missing of it: the database
 // and the key that seals secrets. That key is not made anew if there are access
-// keys, which would be lost with the old one, unless replaceKey is set.
-func openFolder(ctx context.Context, c sqlite.Config, masterKeyFile string, replaceKey bool) (*folder, error) {
-	s, err := sqlite.Open(ctx, c)
+// keys, which would be lost with the old one, unless replaceKey is set. log and m
+// may be nil.
+func openFolder(ctx context.Context, c config.Config, log *slog.Logger, m *storeMetrics, replaceKey bool) (*folder, error) {
+	s, err := openStore(ctx, c, log, m)
 	if err != nil {
 		return nil, err
 	}
-	sealer, err := openSealer(ctx, s, masterKeyFile, replaceKey)
+	f := &folder{path: c.Data, store: s}
+	err = f.openSealer(ctx, c.MasterKeyFile, replaceKey)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return &folder{path: c.Dir, store: s, sealer: sealer}, nil
+	return f, nil
 }
 
-// openSealer returns the sealer of the access keys in s.
-func openSealer(ctx context.Context, s store.Store, masterKeyFile string, replaceKey bool) (*auth.Sealer, error) {
-	var keys []store.AccessKey
-	err := s.View(ctx, func(r store.Reader) (err error) {
-		keys, err = r.Keys()
-		return err
-	})
+// openStore opens the database that the configuration names. A folder is made
+// in any case: it is where the keys are.
+func openStore(ctx context.Context, c config.Config, log *slog.Logger, m *storeMetrics) (store.Store, error) {
+	if m == nil {
+		m = new(storeMetrics)
+	}
+	if c.Store == "" {
+		cfg := sqlite.Config{Dir: c.Data, Log: log}
+		if m.calls != nil {
+			cfg.OnCommit, cfg.OnCheckpoint = m.committed, m.checkpointed
+		}
+		return sqlite.Open(ctx, cfg)
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("the data folder cannot be made: %w: choose another folder, or give write permission", err)
+	}
+	return openPostgres(ctx, c, log, m)
+}
+
+// openSealer makes the sealer of the access keys in the store.
+func (f *folder) openSealer(ctx context.Context, masterKeyFile string, replaceKey bool) error {
+	keys, err := f.sealed(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	sealed := len(keys) > 0 && !replaceKey
 	if _, err := os.Stat(masterKeyFile); sealed && errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the master key %s is not there, but access keys are that only it opens: "+
+		return fmt.Errorf("the master key %s is not there, but access keys are that only it opens: "+
 			"put it back, or run muster init --replace-master-key if it is lost", masterKeyFile)
 	}
-	masterKey, err := auth.LoadOrCreateMasterKey(masterKeyFile)
+	f.masterKey, err = auth.LoadOrCreateMasterKey(masterKeyFile)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	sealer, err := auth.NewSealer(masterKey)
+	f.sealer, err = auth.NewSealer(f.masterKey)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	opens := func(k store.AccessKey) bool {
-		_, err := sealer.Open(k.ID, k.Sealed)
-		return err == nil
-	}
-	if sealed && !slices.ContainsFunc(keys, opens) {
-		return nil, fmt.Errorf("the master key %s opens none of the access keys: put back the one that they were made with, "+
+	if sealed && !slices.ContainsFunc(keys, f.opens) {
+		return fmt.Errorf("the master key %s opens none of the access keys: put back the one that they were made with, "+
 			"or run muster init --replace-master-key if it is lost", masterKeyFile)
 	}
-	return sealer, nil
+	return nil
+}
+
+// sealed returns the access keys as they are stored.
+func (f *folder) sealed(ctx context.Context) (keys []store.AccessKey, err error) {
+	err = f.store.View(ctx, func(r store.Reader) error {
+		keys, err = r.Keys()
+		return err
+	})
+	return keys, err
+}
+
+func (f *folder) opens(k store.AccessKey) bool {
+	_, err := f.sealer.Open(k.ID, k.Sealed)
+	return err == nil
+}
+
+// checkShared returns an error if some access key of a shared database cannot be
+// opened: then the nodes have different master keys, and each would turn away
+// clients of the others.
+func (f *folder) checkShared(ctx context.Context, masterKeyFile string) error {
+	keys, err := f.sealed(ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if k.DisabledAt == 0 && !f.opens(k) {
+			return fmt.Errorf("the master key %s does not open the access key %s: all nodes need the same master key; "+
+				"copy the file from the node that has made the key, see masterKeyFile", masterKeyFile, k.ID)
+		}
+	}
+	return nil
 }
 
 // keys returns a registry that serves nothing but access keys.
@@ -88,9 +136,13 @@ func (f *folder) keys() *registry.Registry {
 // Close gives the folder back.
 func (f *folder) Close() error { return f.store.Close() }
 
-// exists reports whether path is the data folder of some server, without opening it.
-func exists(path string) (bool, error) {
-	_, err := os.Stat(filepath.Join(path, "muster.db"))
+// exists reports whether the configuration names the data of some server, without
+// opening it. A database elsewhere is taken to be there.
+func exists(c config.Config) (bool, error) {
+	if c.Store != "" {
+		return true, nil
+	}
+	_, err := os.Stat(filepath.Join(c.Data, "muster.db"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

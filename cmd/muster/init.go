@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
 
 	"muster/internal/config"
@@ -15,6 +16,7 @@ import (
 type folderFlags struct {
 	Config        string `help:"TOML file with settings of the server ($$MUSTER_CONFIG)." placeholder:"FILE"`
 	Data          string `help:"Data folder ($$MUSTER_DATA)." placeholder:"./muster-data"`
+	Store         string `help:"URL of the PostgreSQL database, if it is not SQLite in the folder ($$MUSTER_STORE)." placeholder:"URL"`
 	MasterKeyFile string `help:"File with the key that seals access keys ($$MUSTER_MASTER_KEY_FILE)." placeholder:"FILE"`
 }
 
@@ -23,6 +25,9 @@ func (f folderFlags) load(sys system) (config.Config, error) {
 	given := make(map[string]string)
 	if f.Data != "" {
 		given["data"] = f.Data
+	}
+	if f.Store != "" {
+		given["store"] = f.Store
 	}
 	if f.MasterKeyFile != "" {
 		given["masterKeyFile"] = f.MasterKeyFile
@@ -51,7 +56,7 @@ func (c initCmd) Run(ctx context.Context, sys system) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := openFolder(ctx, sqlite.Config{Dir: cfg.Data}, cfg.MasterKeyFile, c.ReplaceMasterKey)
+	f, err := openFolder(ctx, cfg, nil, nil, c.ReplaceMasterKey)
 	if errors.Is(err, sqlite.ErrInUse) {
 		fmt.Fprintf(sys.stdout, "%s is a data folder already, and a server runs on it.\n", absolute(cfg.Data))
 		return nil
@@ -80,7 +85,19 @@ func (c initCmd) Run(ctx context.Context, sys system) (err error) {
   credentials  %s  (the first access key)
 
 Next: muster serve%s
-`, absolute(cfg.Data), filepath.Join(absolute(cfg.Data), "muster.db"), absolute(cfg.MasterKeyFile),
+`, absolute(cfg.Data), databaseOf(cfg), absolute(cfg.MasterKeyFile),
 		filepath.Join(absolute(cfg.Data), credentialsName), dataFlag(cfg.Data))
 	return nil
+}
+
+// databaseOf returns where the database is, for people.
+func databaseOf(c config.Config) string {
+	if c.Store == "" {
+		return filepath.Join(absolute(c.Data), "muster.db")
+	}
+	u, err := url.Parse(c.Store)
+	if err != nil {
+		return "PostgreSQL"
+	}
+	return u.Redacted()
 }

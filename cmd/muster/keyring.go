@@ -37,14 +37,14 @@ func (f keyFlags) with(ctx context.Context, sys system, do func(keyring) error) 
 		return err
 	}
 	if f.url(sys) == "" {
-		there, err := exists(cfg.Data)
+		there, err := exists(cfg)
 		if err != nil {
 			return err
 		}
 		if !there {
 			return fmt.Errorf("%s is not a data folder; muster init makes one", cfg.Data)
 		}
-		data, err := openFolder(ctx, sqlite.Config{Dir: cfg.Data}, cfg.MasterKeyFile, false)
+		data, err := openFolder(ctx, cfg, nil, nil, false)
 		if err == nil {
 			return errors.Join(do(folderKeys{data.keys()}), data.Close())
 		}

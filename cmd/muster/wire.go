@@ -16,7 +16,6 @@ import (
 	"muster/internal/job"
 	"muster/internal/mqttapi"
 	"muster/internal/registry"
-	"muster/internal/store/sqlite"
 	"muster/internal/wire"
 )
 
@@ -25,9 +24,7 @@ import (
 // to the server; if this fails, it is closed like all that was opened.
 func newServer(ctx context.Context, c config.Config, l net.Listener, log *slog.Logger) (*server, error) {
 	metrics, storeMetrics := newRegistry()
-	f, err := openFolder(ctx, sqlite.Config{
-		Dir: c.Data, Log: log, OnCommit: storeMetrics.committed, OnCheckpoint: storeMetrics.checkpointed,
-	}, c.MasterKeyFile, false)
+	f, err := openFolder(ctx, c, log, storeMetrics, false)
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
