@@ -68,6 +68,9 @@ func (c *conn) flush() error {
 // notTaken says that the broker refuses a message, and why.
 type notTaken struct{ codec.Reason }
 
+// Unwrap returns the reason.
+func (n notTaken) Unwrap() error { return n.Reason }
+
 // publish sends a message. If its QoS is 1 it waits until the broker has taken
 // it; a refusal is a notTaken. If ctx or the connection end before, the broker
 // may have it or not.

@@ -37,6 +37,9 @@ func (b *Bridge) test(ctx context.Context) (Mode, string) {
 	var last failure
 	for n := 1; ; n++ {
 		v, err := b.probe(ctx)
+		if errors.Is(err, codec.NotAuthorized) {
+			v, err = unsure, nil // it will say so again
+		}
 		switch {
 		case ctx.Err() != nil:
 			return Single, ""
@@ -103,7 +106,8 @@ func refusedShare(err error) bool {
 	return ok && (r == codec.SharedNotSupported || r == codec.TopicFilterInvalid)
 }
 
-// subscriber connects a client that closes a channel when it gets the probe.
+// subscriber connects a client that closes a channel when it gets the probe. The
+// chain of the error has the reason for which the broker refuses the subscription.
 func (b *Bridge) subscriber(ctx context.Context, id, filter string) (*conn, <-chan struct{}, error) {
 	got := make(chan struct{})
 	want := probeTopic("muster.probe." + id)
@@ -120,7 +124,8 @@ func (b *Bridge) subscriber(ctx context.Context, id, filter string) (*conn, <-ch
 		}
 	})
 	if err != nil {
-		return nil, nil, err
+		// Without its reason: that the client may not connect says nothing about topics.
+		return nil, nil, errors.New(err.Error())
 	}
 	c.start()
 	if err := c.subscribe(ctx, []string{filter}); err != nil {

@@ -1,0 +1,9 @@
+package bridge
+
+import (
+	"context"
+	"net"
+)
+
+// Over makes a bridge connect by dial. It must be called before Serve.
+func (b *Bridge) Over(dial func(context.Context) (net.Conn, error)) { b.dialing.network = dial }
