@@ -19,6 +19,10 @@ type Message struct {
 	Payload []byte
 	// QoS is 0 or 1. A subscription may lower it.
 	QoS byte
+	// Here limits it to subscribers of this node; Except are other nodes that
+	// serve their own.
+	Here   bool
+	Except []string
 }
 
 // Broker is what delivers messages: the endpoint of this server, or a bridge to another.
@@ -99,7 +103,7 @@ func (p *Publisher) publish(ctx context.Context, n engine.Notification, kind top
 		return nil
 	}
 	t := topic.Topic{Kind: kind, Thing: n.Thing, Namespace: n.Namespace}
-	m := Message{Topic: t.String(), Payload: payload, QoS: 1}
+	m := Message{Topic: t.String(), Payload: payload, QoS: 1, Here: n.Here, Except: n.Except}
 	err = p.broker.Publish(ctx, m)
 	if err != nil {
 		return err

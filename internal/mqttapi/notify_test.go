@@ -46,6 +46,12 @@ func TestNotifications(t *testing.T) {
 		{"the next alone", func(n *engine.Notification) { n.Notice.List = false }, []mqttapi.Message{message("notify-next", next)}},
 		{"an empty queue", func(n *engine.Notification) { n.Pending, n.Document = nil, "" }, []mqttapi.Message{
 			message("notify", `{"timestamp":1700000000,"jobs":{}}`), message("notify-next", `{"timestamp":1700000000}`)}},
+		{"other nodes tell their own", func(n *engine.Notification) { n.Notice.Next, n.Except = false, []string{"b"} }, []mqttapi.Message{
+			{Topic: b + "notify", Payload: []byte(list), QoS: 1, Except: []string{"b"}},
+		}},
+		{"this node tells its own", func(n *engine.Notification) { n.Notice.Next, n.Here = false, true }, []mqttapi.Message{
+			{Topic: b + "notify", Payload: []byte(list), QoS: 1, Here: true},
+		}},
 		{"a namespace has topics of its own", func(n *engine.Notification) { n.Namespace = "ns" }, []mqttapi.Message{
 			message("notify-namespace-ns", list), message("notify-next-namespace-ns", next)}},
 		{"no execution without a document", func(n *engine.Notification) { n.Document = "" }, []mqttapi.Message{message("notify", list)}},
