@@ -4,10 +4,10 @@
 //
 // Usage:
 //
-//	gotest ARGS... [-- ARGS...]...
+//	gotest [NAME=VALUE]... ARGS... [-- [NAME=VALUE]... ARGS...]...
 //
-// Each group of arguments is one run of go test; all of them are run, and the
-// last line counts over all: "812 passed, 0 failed, 2 skipped in 3m4s". The
+// Each group of arguments is one run of go test, in an environment with those
+// variables; all of them are run, and the last line counts over all: "812 passed, 0 failed, 2 skipped in 3m4s". The
 // exit code is 1 if anything failed.
 package main
 
@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -59,9 +60,14 @@ func groups(args []string) func(func([]string) bool) {
 // goTest runs go test once and hands its events to r. It returns an error if
 // the run did not end well, also when no test can be blamed.
 func goTest(r *report, args []string) error {
+	vars, args := environment(args)
+	if len(vars) > 0 {
+		r.print("== with " + strings.Join(vars, " ") + "\n")
+	}
 	args = append([]string{"test", "-json"}, args...)
 	cmd := exec.Command("go", args...)
 	cmd.Stderr = os.Stderr
+	cmd.Env = append(os.Environ(), vars...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -74,6 +80,18 @@ func goTest(r *report, args []string) error {
 		return fmt.Errorf("go %v: %w", args, err)
 	}
 	return readErr
+}
+
+// environment splits variables, NAME=VALUE, off the arguments that follow them.
+func environment(args []string) (vars, rest []string) {
+	i := slices.IndexFunc(args, func(a string) bool {
+		name, _, ok := strings.Cut(a, "=")
+		return !ok || name == "" || strings.HasPrefix(name, "-")
+	})
+	if i < 0 {
+		return args, nil
+	}
+	return args[:i], args[i:]
 }
 
 // read feeds every line of in to r. Lines that are not events are shown as they are.

@@ -129,3 +129,22 @@ func TestGroups(t *testing.T) {
 		t.Errorf("groups (-want +got):\n%s", diff)
 	}
 }
+
+func TestVariablesComeBeforeArguments(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ args, vars, rest string }{
+		{"", "", ""},
+		{"-race ./...", "", "-race ./..."},
+		{"-run=A=B ./...", "", "-run=A=B ./..."},
+		{"A=1 B= -run=C ./...", "A=1 B=", "-run=C ./..."},
+		{"A=1", "A=1", ""},
+	} {
+		vars, rest := environment(strings.Fields(tt.args))
+		if got := strings.Join(vars, " "); got != tt.vars {
+			t.Errorf("%q: got variables %q, want %q", tt.args, got, tt.vars)
+		}
+		if got := strings.Join(rest, " "); got != tt.rest {
+			t.Errorf("%q: got arguments %q, want %q", tt.args, got, tt.rest)
+		}
+	}
+}
