@@ -19,6 +19,7 @@ import (
 	"muster/internal/mqtt"
 	"muster/internal/mqtt/stored"
 	"muster/internal/mqttapi"
+	"muster/internal/mqttapi/bridge"
 )
 
 // Names of the listeners, in metrics and for the Connect hook.
@@ -38,8 +39,9 @@ type devices struct {
 	inspector *mqttapi.Inspector
 	sessions  *stored.Sessions
 	server    *mqtt.Server
-	plain     net.Listener // nil if off
-	secure    net.Listener // nil if off
+	bridge    *bridge.Bridge // in place of sessions, server and listeners; nil: they are there
+	plain     net.Listener   // nil if off
+	secure    net.Listener   // nil if off
 	tls       *tls.Config
 }
 
@@ -87,6 +89,9 @@ func deviceTLS(c config.Config) (*tls.Config, *x509.CertPool, error) {
 // mqttapi.Broker before there is an endpoint: the engine's loops, which publish,
 // run later.
 func (d *devices) Publish(ctx context.Context, m mqttapi.Message) error {
+	if d.bridge != nil {
+		return d.bridge.Publish(ctx, m)
+	}
 	return d.server.Publish(ctx, mqtt.Message{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS})
 }
 
@@ -95,6 +100,10 @@ func (d *devices) build(ctx context.Context, s *server, e *engine.Engine, metric
 	var err error
 	d.api, err = mqttapi.New(mqttapi.Config{Engine: e, Inspector: d.inspector, Log: s.log, Metrics: metrics})
 	if err != nil {
+		return err
+	}
+	d.bridge, err = newBridge(s.cfg, nil, s.log, metrics)
+	if err != nil || d.bridge != nil {
 		return err
 	}
 	d.sessions = stored.New(s.folder.store, s.log)
@@ -150,10 +159,19 @@ func (d *devices) handle(ctx context.Context, r *mqtt.Request) (mqtt.Response, e
 }
 
 // webSocket returns the handler of /mqtt.
-func (d *devices) webSocket() http.Handler { return d.server.WebSocket(webMQTT) }
+func (d *devices) webSocket() http.Handler {
+	if d.bridge != nil {
+		return http.NotFoundHandler()
+	}
+	return d.server.WebSocket(webMQTT)
+}
 
 // serve accepts devices until the server is closed, and reports listeners that fail.
 func (d *devices) serve(ctx context.Context, failed chan<- error) {
+	if d.bridge != nil {
+		go func() { _ = d.bridge.Serve(ctx, d.api.Handle) }() // never fails
+		return
+	}
 	for name, l := range map[string]net.Listener{plainMQTT: d.plain, tlsMQTT: d.secure} {
 		if l == nil {
 			continue
@@ -173,6 +191,9 @@ func (d *devices) serve(ctx context.Context, failed chan<- error) {
 // urls returns where devices find the endpoint.
 func (d *devices) urls() []string {
 	var urls []string
+	if d.bridge != nil {
+		urls = append(urls, d.cfg.MQTTBroker)
+	}
 	if d.plain != nil {
 		urls = append(urls, "mqtt://"+d.plain.Addr().String())
 	}
@@ -184,6 +205,9 @@ func (d *devices) urls() []string {
 
 // close ends the connections of devices.
 func (d *devices) close(ctx context.Context) error {
+	if d.bridge != nil {
+		return d.bridge.Close(ctx)
+	}
 	err := d.server.Close(ctx)
 	d.sessions.Close()
 	return err

@@ -36,7 +36,7 @@ type Config struct {
 	InsecureListen bool
 	// MQTTListen is the address of plain MQTT, host:port, on loopback only; "off"
 	// is none. Unless set it is port 1883 of this machine, or any free port if
-	// Listen takes one.
+	// Listen takes one, and none with an MQTTBroker.
 	MQTTListen string
 	// MQTTSListen is the address of MQTT over TLS; empty is none. It needs the three files.
 	MQTTSListen string
@@ -44,6 +44,20 @@ type Config struct {
 	TLSCertFile, TLSKeyFile string
 	// DeviceCAFile is the PEM file with the CAs that device certificates must be signed by.
 	DeviceCAFile string
+	// MQTTBroker is the URL of an MQTT 5 broker that devices connect to; empty is
+	// this server itself.
+	MQTTBroker string
+	// MQTTBrokerMode is how nodes share the requests that come by the broker: auto,
+	// shared or single.
+	MQTTBrokerMode string
+	// MQTTBrokerCAFile is the PEM file with the CAs that the broker's certificate
+	// must be signed by; empty is those of the system.
+	MQTTBrokerCAFile string
+	// MQTTBrokerCertFile and MQTTBrokerKeyFile are what the broker is shown, in PEM.
+	MQTTBrokerCertFile, MQTTBrokerKeyFile string
+	// MQTTBrokerUsername is the user name at the broker, MQTTBrokerPasswordFile the
+	// file with the password.
+	MQTTBrokerUsername, MQTTBrokerPasswordFile string
 	// Account is the 12-digit account id in every ARN.
 	Account string
 	// Region is the region in every ARN, and of the requests that are served.
@@ -85,6 +99,7 @@ func Default() Config {
 		Data:                "./muster-data",
 		StoreConns:          16,
 		Listen:              "127.0.0.1:8080",
+		MQTTBrokerMode:      "auto",
 		Account:             "123456789012",
 		Region:              "us-east-1",
 		LogLevel:            slog.LevelInfo,
@@ -106,6 +121,10 @@ func (c *Config) derive(follows func(name, from string)) {
 	if c.MasterKeyFile == "" {
 		c.MasterKeyFile = filepath.Join(c.Data, "master.key")
 		follows("masterKeyFile", "data")
+	}
+	if c.MQTTListen == "" && c.MQTTBroker != "" {
+		c.MQTTListen = Off
+		follows("mqttListen", "mqttBroker")
 	}
 	if c.MQTTListen == "" {
 		c.MQTTListen = mqttAt(c.Listen)

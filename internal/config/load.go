@@ -84,6 +84,7 @@ func (l *loader) fault(name, value, limit string) {
 func (l *loader) checkTogether() {
 	c := l.config
 	l.checkMQTT()
+	l.checkBroker()
 	l.checkCluster()
 	if l.bad["listen"] || l.bad["insecureListen"] || l.bad["dev"] || isLoopback(c.Listen) {
 		return
