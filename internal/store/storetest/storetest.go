@@ -29,6 +29,7 @@ func Run(t *testing.T, open Open) {
 		{"tags", testTags},
 		{"keys", testKeys},
 		{"sessions", testSessions},
+		{"nodes", testNodes},
 		{"work", testWork},
 		{"marks", testMarks},
 		{"queues", testQueues},
