@@ -4,7 +4,7 @@
 # missing, the right to install it.
 #
 #   aws        the AWS CLI, in a Python environment of its own under .tools/aws
-#   mosquitto  the command line clients of Mosquitto, a Debian package
+#   mosquitto  the broker Mosquitto and its command line clients, Debian packages
 #   node       MQTT clients of Node.js, AWS's among them, under .tools/node
 #   postgres   the server of PostgreSQL, a Debian package; none is started
 #   python     AWS's SDK for devices, in a Python environment of its own under .tools/python
@@ -69,10 +69,16 @@ python() {
 }
 
 mosquitto() {
-  if command -v mosquitto_rr >/dev/null; then
+  local broker
+  broker=$(PATH=$PATH:/usr/sbin:/usr/local/sbin type -P mosquitto || true) # not this function
+  if [ -n "$broker" ] && type -P mosquitto_rr >/dev/null; then
     return
   fi
-  debian mosquitto-clients
+  debian mosquitto mosquitto-clients
+  # The package also starts a broker on the usual port, which nobody has asked for.
+  if [ -z "$broker" ] && [ -d /run/systemd/system ]; then
+    systemctl disable --quiet --now mosquitto
+  fi
 }
 
 node() {
