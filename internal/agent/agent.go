@@ -32,6 +32,13 @@ type Config struct {
 	// Handlers finds the handler for an action. The error is reported as the
 	// reason for which the step failed.
 	Handlers func(Action) (Handler, error)
+	// Parse reads a job document; nil is [ParseDocument]. An execution whose
+	// document it refuses is rejected. It must always say the same of the same text.
+	Parse func(text string) (Document, error)
+	// Adopt makes the agent do an execution that is in progress already and
+	// unknown to its journal, from the beginning. It is for devices that keep
+	// no journal and to which doing it again is harmless. Others report it as failed.
+	Adopt bool
 	// Dir is the folder of the journal, which only one agent at a time can
 	// use. It is made if missing. Empty keeps the journal in memory: nothing
 	// is known after a restart.
@@ -69,6 +76,9 @@ func New(c Config) (*Agent, error) {
 		return nil, errors.New("agent: a device needs a thing, a transport and handlers")
 	}
 	c.Poll = cmp.Or(c.Poll, time.Hour)
+	if c.Parse == nil {
+		c.Parse = ParseDocument
+	}
 	a := &Agent{
 		cfg:   c,
 		log:   cmp.Or(c.Log, slog.New(slog.DiscardHandler)).With("thing", c.Thing),

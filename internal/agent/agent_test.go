@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -109,6 +110,20 @@ func TestOutcomes(t *testing.T) {
 			do:   func(agent.Call) agent.Outcome { return agent.Outcome{Stderr: "start" + long + "\x00\xff😀"} },
 			last: `j SUCCEEDED stderr="` + strings.Repeat("é", 1020) + `��😀"`,
 		},
+		"what the steps have left is told with a success, the later over the earlier": {
+			document: steps("x", "tidy"), runs: "x tidy",
+			do: func(agent.Call) agent.Outcome {
+				return agent.Outcome{Details: map[string]string{"version": "1\x01", "size": "5"}}
+			},
+			last: `j SUCCEEDED size="5" version="2"`,
+		},
+		"and with a failure, over what the agent says itself": {
+			document: steps("tidy", "x"), runs: "tidy x",
+			do: func(agent.Call) agent.Outcome {
+				return agent.Outcome{Reason: "no", Details: map[string]string{"reason": "disk full"}}
+			},
+			last: `j FAILED reason="disk full" version="2"`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -119,6 +134,9 @@ func TestOutcomes(t *testing.T) {
 					},
 					"talk": func(context.Context, agent.Call) agent.Outcome {
 						return agent.Outcome{Stdout: "hello\tworld\n", Stderr: "warning\n", StderrLines: 1}
+					},
+					"tidy": func(context.Context, agent.Call) agent.Outcome {
+						return agent.Outcome{Details: map[string]string{"version": "2"}}
 					},
 				}}
 				if tt.runs == "a bad" { // the one without output
@@ -403,6 +421,39 @@ func TestUnknownExecutionInProgressIsNotGuessed(t *testing.T) {
 		want(t, "updates", s.updates(), []string{
 			`j FAILED reason="the execution was in progress already, and this device has no record of what was done"`,
 		})
+	})
+}
+
+func TestUnknownExecutionInProgressIsAdopted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newServer(), &hands{}
+		s.add("j", steps("a")).Status = agent.InProgress
+		defer device(t, s, h, func(c *agent.Config) { c.Adopt = true })()
+		wait(5 * time.Second)
+		want(t, "runs", h.runs(), "a")
+		want(t, "status", s.status("j"), agent.Succeeded)
+	})
+}
+
+func TestDocumentsOfAnotherForm(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newServer(), &hands{}
+		s.add("j", `["a","b"]`)
+		s.add("k", `"c"`)
+		parse := func(text string) (d agent.Document, err error) {
+			var names []string
+			err = json.Unmarshal([]byte(text), &names)
+			for _, n := range names {
+				d.Actions = append(d.Actions, agent.Action{Name: n, Handler: n})
+			}
+			return d, err
+		}
+		defer device(t, s, h, func(c *agent.Config) { c.Parse = parse })()
+		wait(5 * time.Second)
+		want(t, "runs", h.runs(), "a b")
+		want(t, "statuses", s.status("j")+" "+s.status("k"), agent.Succeeded+" "+agent.Rejected)
 	})
 }
 

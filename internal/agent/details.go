@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"maps"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -30,6 +31,22 @@ func details(pairs ...string) map[string]string {
 		if v := end(printable(pairs[i+1])); v != "" {
 			d[pairs[i]] = v
 		}
+	}
+	return d
+}
+
+// merged returns details with others over them, in the form that details has.
+// Neither is changed.
+func merged(d, over map[string]string) map[string]string {
+	if len(over) == 0 {
+		return d
+	}
+	d = maps.Clone(d)
+	if d == nil {
+		d = make(map[string]string, len(over))
+	}
+	for name, value := range over {
+		maps.Copy(d, details(name, value))
 	}
 	return d
 }

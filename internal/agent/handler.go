@@ -34,6 +34,10 @@ type Outcome struct {
 	Stdout, Stderr string
 	// StderrLines is how many lines it wrote to its standard error.
 	StderrLines int
+	// Details are reported with the last status of the execution, in a few
+	// short members. Those that the agent reports itself give way to them, and
+	// so do those of actions before.
+	Details map[string]string
 }
 
 // Verdict is what is made of an interrupted action.

@@ -89,7 +89,7 @@ func (j *journal) stepStart(boot string) error { return j.add(entry{Start: &star
 
 // stepEnd notes that the current action has ended, and moves on to the next.
 func (j *journal) stepEnd(out Outcome) {
-	j.note(entry{End: &stepEnd{j.task.step, end(out.Stdout), end(out.Stderr)}})
+	j.note(entry{End: &stepEnd{j.task.step, end(out.Stdout), end(out.Stderr), out.Details}})
 }
 
 // finish notes the last status, which the server does not know yet.

@@ -355,3 +355,23 @@ func TestJournalStaysSmall(t *testing.T) {
 		want(t, "runs", h.runs(), "")
 	})
 }
+
+func TestWhatStepsHaveLeftOutlivesARestart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newServer(), repeatable()
+		h.do = map[string]func(context.Context, agent.Call) agent.Outcome{"note": func(context.Context, agent.Call) agent.Outcome {
+			return agent.Outcome{Stderr: "hm\n", Details: map[string]string{"version": "2"}}
+		}}
+		s.add("j", steps("note", "safe"))
+		stop := device(t, s, h, in(dir))
+		wait(500 * time.Millisecond)
+		stop()
+		defer device(t, s, h, in(dir))()
+		wait(20 * time.Second)
+		want(t, "runs", h.runs(), "note safe safe")
+		updates := s.updates()
+		want(t, "last update", updates[len(updates)-1], `j SUCCEEDED stderr="hm\n" version="2"`)
+	})
+}

@@ -1,9 +1,6 @@
 package agent
 
-import (
-	"context"
-	"maps"
-)
+import "context"
 
 // progress holds what is to be told about a running execution. Only the latest
 // report counts.
@@ -16,10 +13,7 @@ func newProgress() *progress { return &progress{reports: make(chan map[string]st
 // report puts where the work stands, and more about it, in the place of a
 // report that waits to be sent.
 func (p *progress) report(where, more map[string]string) {
-	d := maps.Clone(where)
-	for name, value := range more {
-		maps.Copy(d, details(name, value))
-	}
+	d := merged(where, more)
 	for {
 		select {
 		case p.reports <- d:

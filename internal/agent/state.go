@@ -26,7 +26,8 @@ type task struct {
 	boot     string // when it was begun the last time
 	// stdout and stderr are the ends of the output of the actions before.
 	stdout, stderr string
-	final          *report // what the server is to be told; nil: not done yet
+	details        map[string]string // that they have left for the last report
+	final          *report           // what the server is to be told; nil: not done yet
 }
 
 // endedReport is an execution of which the server has been told everything.
@@ -55,9 +56,10 @@ type (
 		Boot string `json:"boot,omitempty"`
 	}
 	stepEnd struct {
-		Step   int    `json:"step"`
-		Stdout string `json:"stdout,omitempty"`
-		Stderr string `json:"stderr,omitempty"`
+		Step    int               `json:"step"`
+		Stdout  string            `json:"stdout,omitempty"`
+		Stderr  string            `json:"stderr,omitempty"`
+		Details map[string]string `json:"details,omitempty"`
 	}
 	ended struct{}
 )
@@ -95,6 +97,7 @@ func (s *state) apply(e entry) error {
 	case e.End != nil && e.End.Step == t.step:
 		t.step, t.starts, t.boot = t.step+1, 0, ""
 		t.stdout, t.stderr = end(t.stdout+e.End.Stdout), end(t.stderr+e.End.Stderr)
+		t.details = merged(t.details, e.End.Details)
 		return nil
 	}
 	return errOrder

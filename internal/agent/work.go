@@ -45,11 +45,11 @@ func (a *Agent) receive(x *next) {
 		a.journal.finish(report{Failed, details(reasonDetail, err.Error())})
 		return
 	}
-	_, err := ParseDocument(x.JobDocument.Text())
+	_, err := a.cfg.Parse(x.JobDocument.Text())
 	switch {
 	case err != nil:
 		a.journal.finish(report{Rejected, details(reasonDetail, reasonInvalid, errorDetail, err.Error())})
-	case x.Status == InProgress:
+	case x.Status == InProgress && !a.cfg.Adopt:
 		// The journal was lost, or something else has started it.
 		a.journal.finish(report{Failed, details(reasonDetail, reasonUnknown)})
 	}
@@ -132,7 +132,7 @@ func (a *Agent) update(ctx context.Context, k key, r report) (code string, err e
 // runAll does the actions that are left, while the server is told about the
 // progress. It reports false if the server has ended the execution.
 func (a *Agent) runAll(ctx context.Context, t *task) bool {
-	doc, err := ParseDocument(t.document)
+	doc, err := a.cfg.Parse(t.document)
 	if err != nil { // the journal holds only documents that were fine
 		a.journal.finish(report{Rejected, details(reasonDetail, reasonInvalid, errorDetail, err.Error())})
 		return true
@@ -197,7 +197,8 @@ func (t *task) conclude(status string, doc Document, out Outcome) *report {
 	if doc.IncludeStdout {
 		stdout = t.stdout + out.Stdout
 	}
-	return &report{status, details(reasonDetail, out.Reason, stdoutDetail, stdout, stderrDetail, t.stderr+out.Stderr)}
+	d := details(reasonDetail, out.Reason, stdoutDetail, stdout, stderrDetail, t.stderr+out.Stderr)
+	return &report{status, merged(merged(d, t.details), out.Details)}
 }
 
 // runAction does one action, or decides what has become of one that had begun
