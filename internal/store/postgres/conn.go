@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,6 +17,7 @@ type querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+	Post(sql string, args ...any)
 }
 
 // row is one row of a result. It is valid until the next one is read.
@@ -50,6 +53,19 @@ func (c *session) exec(sql string, args ...any) (int64, error) {
 
 // query calls each for every row. The row is valid during the call only.
 func (c *session) query(sql string, each func(row) error, args ...any) error {
+	return c.rows(sql, func(rows pgx.Rows) error {
+		for rows.Next() {
+			err := each(rows)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}, args...)
+}
+
+// rows lets take read the rows of a query.
+func (c *session) rows(sql string, take func(pgx.Rows) error, args ...any) error {
 	err := c.ready()
 	if err != nil {
 		return err
@@ -58,14 +74,39 @@ func (c *session) query(sql string, each func(row) error, args ...any) error {
 	if err != nil {
 		return c.fail(err)
 	}
-	for err == nil && rows.Next() {
-		err = each(rows)
-	}
+	defer rows.Close() // also if take panics
+	err = take(rows)
 	rows.Close()
 	if rows.Err() != nil {
 		return c.fail(rows.Err())
 	}
 	return err
+}
+
+// send runs statements in one round trip, until one fails.
+func (c *session) send(b *pgx.Batch) error {
+	if b.Len() == 0 {
+		return nil
+	}
+	err := c.ready()
+	if err != nil {
+		return err
+	}
+	r := c.q.SendBatch(c.ctx, b)
+	for range b.Len() {
+		_, err = r.Exec()
+		if err != nil {
+			break
+		}
+	}
+	closed := r.Close()
+	if err == nil {
+		err = closed
+	}
+	if err != nil {
+		return c.fail(err)
+	}
+	return nil
 }
 
 func (c *session) ready() error {
@@ -82,79 +123,112 @@ func (c *session) fail(err error) error {
 	return public(err)
 }
 
-// opening runs statements on a connection of the pool, the first of them in one
-// round trip with the statement that begins the transaction.
-type opening struct {
-	conn  *pgxpool.Conn
-	begin string // empty once it has run
+// post queues a statement whose outcome matters only to the transaction: it goes
+// along with the next one, or with the commit, and costs no round trip.
+func (c *session) post(sql string, args ...any) error {
+	err := c.ready()
+	if err == nil {
+		c.q.Post(sql, args...)
+	}
+	return err
+}
+
+// pipe runs the statements of a transaction on a connection of the pool. What was
+// posted, such as what begins it, is sent in one round trip with what comes next.
+type pipe struct {
+	conn   *pgxpool.Conn
+	posted *pgx.Batch
+	used   bool // whether there is more than the beginning
+}
+
+func newPipe(conn *pgxpool.Conn, begin string) *pipe {
+	p := &pipe{conn: conn, posted: &pgx.Batch{}}
+	p.posted.Queue(begin)
+	return p
+}
+
+// Post implements querier.
+func (p *pipe) Post(sql string, args ...any) {
+	p.used = true
+	p.posted.Queue(sql, args...)
 }
 
 // Exec implements querier.
-func (o *opening) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	if o.begin == "" {
-		return o.conn.Exec(ctx, sql, args...)
+func (p *pipe) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	if p.posted.Len() == 0 {
+		return p.conn.Exec(ctx, sql, args...)
 	}
-	r, err := o.first(ctx, sql, args)
-	if err != nil {
-		return pgconn.CommandTag{}, err
-	}
+	b := &pgx.Batch{}
+	b.Queue(sql, args...)
+	r := p.SendBatch(ctx, b)
 	tag, err := r.Exec()
 	return tag, errors.Join(err, r.Close())
 }
 
 // Query implements querier.
-func (o *opening) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if o.begin == "" {
-		return o.conn.Query(ctx, sql, args...)
+func (p *pipe) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if p.posted.Len() == 0 {
+		return p.conn.Query(ctx, sql, args...)
 	}
-	r, err := o.first(ctx, sql, args)
-	if err != nil {
-		return nil, err
-	}
+	b := &pgx.Batch{}
+	b.Queue(sql, args...)
+	r := p.SendBatch(ctx, b)
 	rows, err := r.Query()
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	return &openingRows{Rows: rows, results: r}, nil
+	return &pipeRows{Rows: rows, results: r}, nil
 }
 
-// SendBatch implements querier.
-func (o *opening) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	if o.begin == "" {
-		return o.conn.SendBatch(ctx, b)
+// SendBatch implements querier. The results are those of b alone, unless
+// something that was posted has failed: then so have they.
+func (p *pipe) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	p.used = true
+	n := p.posted.Len()
+	if n == 0 {
+		return p.conn.SendBatch(ctx, b)
 	}
-	first := &pgx.Batch{}
-	first.Queue(o.begin)
-	first.QueuedQueries = append(first.QueuedQueries, b.QueuedQueries...)
-	o.begin = ""
-	r := o.conn.SendBatch(ctx, first)
-	_, _ = r.Exec() // if it has failed, so does what follows
+	all := &pgx.Batch{QueuedQueries: slices.Concat(p.posted.QueuedQueries, b.QueuedQueries)}
+	p.posted = &pgx.Batch{}
+	r := p.conn.SendBatch(ctx, all)
+	for range n {
+		_, err := r.Exec()
+		if err != nil {
+			break
+		}
+	}
 	return r
 }
 
-// first begins the transaction and sends a statement with it, whose results are next.
-func (o *opening) first(ctx context.Context, sql string, args []any) (pgx.BatchResults, error) {
-	b := &pgx.Batch{}
-	b.Queue(o.begin)
-	b.Queue(sql, args...)
-	o.begin = ""
-	r := o.conn.SendBatch(ctx, b)
-	_, err := r.Exec()
-	if err != nil {
-		return nil, errors.Join(err, r.Close())
+// commit ends the transaction with some last statements. All goes in one round
+// trip: if one fails, those behind it do not run.
+func (p *pipe) commit(ctx context.Context, last *pgx.Batch) error {
+	all := &pgx.Batch{QueuedQueries: slices.Concat(p.posted.QueuedQueries, last.QueuedQueries)}
+	all.Queue(`COMMIT`)
+	r := p.conn.SendBatch(ctx, all)
+	defer r.Close() // by then it is committed, or it is not
+	for range all.Len() - 1 {
+		_, err := r.Exec()
+		if err != nil {
+			return uncertain(err, !answered(err))
+		}
 	}
-	return r, nil
+	tag, err := r.Exec()
+	if err == nil && tag.String() != "COMMIT" {
+		err = fmt.Errorf("postgres: %s instead of a commit", tag)
+	}
+	return uncertain(err, !refused(err))
 }
 
-// openingRows are rows whose end is the end of a batch.
-type openingRows struct {
+// pipeRows are rows whose end is the end of a batch.
+type pipeRows struct {
 	pgx.Rows
 	results pgx.BatchResults
 	err     error
 }
 
 // Close implements pgx.Rows.
-func (r *openingRows) Close() {
+func (r *pipeRows) Close() {
 	r.Rows.Close()
 	err := r.results.Close()
 	if r.err == nil {
@@ -163,7 +237,7 @@ func (r *openingRows) Close() {
 }
 
 // Err implements pgx.Rows.
-func (r *openingRows) Err() error {
+func (r *pipeRows) Err() error {
 	if err := r.Rows.Err(); err != nil {
 		return err
 	}

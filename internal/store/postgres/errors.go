@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 
@@ -26,6 +27,8 @@ const (
 	divisionByZero       = "22012" // how a guard says that it has missed
 	readOnly             = "25006"
 	idleInTransaction    = "25P03"
+	uniqueViolation      = "23505" // in a key that nobody may choose
+	completionUnknown    = "40003"
 )
 
 // errMissed says that a guard has missed: what was read is no longer so.
@@ -35,7 +38,7 @@ var errMissed = errors.New("postgres: a row is not as it was read")
 // worth another.
 func beaten(err error) bool {
 	switch code(err) {
-	case serializationFailure, deadlockDetected, divisionByZero:
+	case serializationFailure, deadlockDetected, divisionByZero, uniqueViolation:
 		return true
 	}
 	return errors.Is(err, errMissed)
@@ -99,4 +102,30 @@ func severed(err error) bool {
 	_, network := errors.AsType[net.Error](err) // also the end of a context's time
 	return refused || network || pgconn.SafeToRetry(err) || errors.Is(err, pgconn.ErrConnClosed) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+}
+
+// errUnknown is in the error of a transaction whose connection was lost while it
+// was committed: it is stored or not, so it must not be tried again.
+var errUnknown = errors.New("postgres: the outcome of the commit is unknown")
+
+// uncertain marks an error after which a transaction may be committed.
+func uncertain(err error, unknown bool) error {
+	if err != nil && unknown {
+		return apierr.Wrap(apierr.Unavailable, fmt.Errorf("%w: %w", errUnknown, err), "The connection to the database is lost.")
+	}
+	return err
+}
+
+// answered reports whether err is what the server has said to a statement: then
+// nothing that follows it has run.
+func answered(err error) bool {
+	_, ok := errors.AsType[*pgconn.PgError](err)
+	return ok || pgconn.SafeToRetry(err)
+}
+
+// refused reports whether err is the server's refusal to commit. That it goes
+// away at this moment is none.
+func refused(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Severity == "ERROR" && e.Code != completionUnknown || pgconn.SafeToRetry(err)
 }

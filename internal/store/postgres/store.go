@@ -96,6 +96,7 @@ type Store struct {
 	seqs     seqs
 	floor    atomic.Int64 // what is known to stand in meta
 	health   health
+	lanes    []*lane
 
 	loops   sync.WaitGroup
 	closing chan struct{}
@@ -131,6 +132,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		s.pool.Close()
 		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	s.lanes = s.newLanes(cfg.Lanes)
+	for _, l := range s.lanes {
+		s.loops.Go(l.run)
 	}
 	s.loops.Go(s.probe)
 	return s, nil
@@ -262,6 +267,9 @@ func (s *Store) Close() error {
 	}
 	s.calls.Wait()
 	close(s.closing)
+	for _, l := range s.lanes {
+		close(l.calls)
+	}
 	s.loops.Wait()
 	s.pool.Close()
 	return nil

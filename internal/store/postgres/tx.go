@@ -4,21 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5"
 
 	"muster/internal/apierr"
+	"muster/internal/job"
 	"muster/internal/store"
 )
 
 // tx is a transaction that writes. It implements store.Tx.
 type tx struct {
 	reader
-	rc  bool  // each statement reads a snapshot of its own: of UpdatePart
-	uid int64 // the highest that it stores
+	owner bool         // of UpdatePart: it holds its part's gate; each statement reads a snapshot of its own
+	uid   int64        // the highest that it stores
+	gates map[int]bool // that it has closed
 
 	// before, if not nil, must be done in a transaction of its own before this one
 	// can be.
@@ -45,7 +49,7 @@ func (s *Store) UpdatePart(ctx context.Context, part int, fence int64, fn func(s
 		return fmt.Errorf("postgres: part %d of %d", part, s.parts)
 	}
 	return s.update(ctx, beginPart, func(t *tx) error {
-		t.rc = true
+		t.owner = true
 		err := t.enterPart(part, fence)
 		if err != nil {
 			return err
@@ -83,7 +87,11 @@ const (
 // the error of its closure, or the fault for which nothing was stored.
 func (s *Store) repeat(ctx context.Context, attempt func() (failed, fault error)) error {
 	pause := backoff
-	for end := time.Now().Add(patience); ; pause = min(2*pause, maxBackoff) {
+	end := time.Now()
+	if s.health.err() == nil {
+		end = end.Add(patience) // else the database is known to be away: one attempt shows whether it is back
+	}
+	for ; ; pause = min(2*pause, maxBackoff) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -108,10 +116,6 @@ func (s *Store) repeat(ctx context.Context, attempt func() (failed, fault error)
 		}
 	}
 }
-
-// errUnknown is in the error of a transaction whose connection was lost while it
-// was committed: it is stored or not, so it must not be tried again.
-var errUnknown = errors.New("postgres: the outcome of the commit is unknown")
 
 // statement is a statement that is an error: it is to be run first, alone.
 type statement struct {
@@ -148,7 +152,8 @@ func (s *Store) attempt(ctx context.Context, begin string, fn func(*tx) error) (
 	defer s.release(conn) // also if the closure ends our goroutine
 	within, cancel := timed(ctx, txTime)
 	defer cancel()
-	t := &tx{reader: reader{c: &session{caller: ctx, ctx: within, q: &opening{conn: conn, begin: begin}}, s: s}}
+	p := newPipe(conn, begin)
+	t := &tx{reader: reader{c: &session{caller: ctx, ctx: within, q: p}, s: s}}
 	failed = protect(func() error { return fn(t) })
 	switch {
 	case t.before != nil:
@@ -161,27 +166,12 @@ func (s *Store) attempt(ctx context.Context, begin string, fn func(*tx) error) (
 	if floor := s.raise(t.uid); floor != nil {
 		return nil, floor
 	}
-	return nil, s.commit(ctx, conn)
-}
-
-// commit ends a transaction for good. The caller's context does not matter any
-// more: only the outcome tells whether it is stored.
-func (s *Store) commit(ctx context.Context, conn *pgxpool.Conn) error {
-	if conn.Conn().PgConn().TxStatus() == 'I' {
-		return nil // nothing was ever asked of the database
+	if !p.used {
+		return nil, nil // nothing was asked of the database
 	}
-	within, cancel := timed(ctx, commitTime)
+	within, cancel = timed(ctx, commitTime)
 	defer cancel()
-	tag, err := conn.Exec(within, `COMMIT`)
-	switch {
-	case err != nil && lost(err):
-		return fmt.Errorf("%w: %w", errUnknown, err)
-	case err != nil:
-		return err
-	case tag.String() != "COMMIT":
-		return fmt.Errorf("postgres: %s instead of a commit", tag)
-	}
-	return nil
+	return nil, p.commit(within, &pgx.Batch{})
 }
 
 // enterPart locks the row of a part, which is its fence and its gate, and
@@ -199,17 +189,6 @@ func (t *tx) enterPart(part int, fence int64) error {
 	return t.before
 }
 
-// lockGates waits for the work on queues in some parts that is under way, and
-// keeps more of it from beginning until the transaction ends; nil is all parts.
-// Whatever has read a queue before can then no longer commit.
-func (t *tx) lockGates(parts []int) error {
-	if parts == nil {
-		parts = t.s.allParts
-	}
-	_, err := t.c.exec(`SELECT part FROM parts WHERE part = ANY($1::int[]) ORDER BY part FOR UPDATE`, parts)
-	return err
-}
-
 // stores says that uid is about to be stored, so that Floor is never below it.
 func (t *tx) stores(uid int64) error {
 	t.uid = max(t.uid, uid)
@@ -218,6 +197,62 @@ func (t *tx) stores(uid int64) error {
 
 // nextSeq returns a number that orders marks and dirty rows.
 func (t *tx) nextSeq() int64 { return t.s.seqs.next() }
+
+// Queues implements store.ExecutionWriter.
+func (t *tx) Queues(refs []job.Ref, fn func(*job.Queue) error) error {
+	qs, err := loadQueues(t.s.parts, refs, t.readQueues)
+	if err != nil {
+		return err
+	}
+	if !t.owner {
+		err = t.pin(qs)
+		if err != nil {
+			return err
+		}
+	}
+	failed, err := qs.run(refs, fn)
+	if err != nil {
+		return err
+	}
+	if failed != nil {
+		return failed
+	}
+	f, err := qs.flush(t.nextSeq)
+	if err != nil {
+		return err
+	}
+	b := &pgx.Batch{}
+	if !t.owner {
+		f.lockThings(b)
+	}
+	f.statements(b)
+	return t.c.send(b)
+}
+
+// pin keeps the jobs of queues as they were read until the transaction ends, for
+// one that has passed no gate.
+func (t *tx) pin(qs *queues) error {
+	uids := slices.Sorted(maps.Keys(qs.byUID))
+	_, err := t.c.exec(`SELECT uid FROM jobs WHERE uid = ANY($1::bigint[]) ORDER BY uid FOR SHARE`, uids)
+	return err
+}
+
+// Queue implements store.ExecutionReader.
+func (r reader) Queue(ref job.Ref) (*job.Queue, error) {
+	qs, err := loadQueues(r.s.parts, []job.Ref{ref}, r.readQueues)
+	if err != nil {
+		return nil, err
+	}
+	e, err := qs.ready(ref)
+	if err != nil {
+		return nil, err
+	}
+	return e.q, nil
+}
+
+func (r reader) readQueues(a ask, take func(pgx.Rows) error) error {
+	return r.c.rows(selectQueues, take, a.args()...)
+}
 
 // protect turns a panic into an error: a transaction must be ended, others are served.
 func protect(fn func() error) (err error) {

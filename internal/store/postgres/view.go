@@ -52,7 +52,7 @@ func (s *Store) look(ctx context.Context, fn func(reader) error) (failed, fault 
 	defer s.release(conn) // also if fn panics
 	within, cancel := timed(ctx, txTime)
 	defer cancel()
-	c := &session{caller: ctx, ctx: within, q: &opening{conn: conn, begin: beginView}}
+	c := &session{caller: ctx, ctx: within, q: newPipe(conn, beginView)}
 	failed = fn(reader{c: c, s: s})
 	if c.broken != nil {
 		return nil, c.broken

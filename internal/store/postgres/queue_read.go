@@ -1,0 +1,193 @@
+package postgres
+
+import (
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"muster/internal/job"
+)
+
+// selectQueues reads everything that queues are made of: the things that have
+// some names (kind 1), the live executions of those and of others (kind 2), the
+// finished executions (3) and heads (4) of some things and jobs, and the jobs of
+// all of these (5). It is one statement because it must be one moment.
+//
+// Lists join by nested loops on indexes: all statements are planned for lists of
+// unknown length (plan_cache_mode). No list is joined with another.
+const selectQueues = `WITH n AS MATERIALIZED (
+	SELECT k.i, k.part, k.own, t.uid
+	FROM unnest($1::int[], $2::text[], $3::boolean[]) WITH ORDINALITY AS k(part, name, own, i)
+	JOIN things t ON t.part = k.part AND t.name = k.name
+), l AS MATERIALIZED (
+	SELECT x.* FROM n JOIN live x ON x.part = n.part AND x.thing_uid = n.uid WHERE n.own
+	UNION ALL
+	SELECT x.* FROM unnest($4::int[], $5::bigint[]) AS k(part, thing_uid)
+	JOIN live x ON x.part = k.part AND x.thing_uid = k.thing_uid
+)
+SELECT 1 AS kind, n.i, n.uid, NULL::bigint, NULL::bigint, NULL::int, NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint,
+	NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text
+FROM n
+UNION ALL
+SELECT 2, thing_uid, queued_at, job_uid, number, status, forced, version, started_at, updated_at,
+	deadline, step, cause, armed, turn, details, NULL
+FROM l
+UNION ALL
+SELECT 3, x.thing_uid, x.queued_at, x.job_uid, x.number, x.status, x.forced, x.version, x.started_at, x.updated_at,
+	x.deadline, x.step, x.cause, NULL, NULL, x.details, NULL
+FROM unnest($6::int[], $7::bigint[], $8::bigint[]) AS k(part, thing_uid, job_uid)
+JOIN finished x ON x.job_uid = k.job_uid AND x.part = k.part AND x.thing_uid = k.thing_uid
+UNION ALL
+SELECT 4, h.thing_uid, h.left_at, h.job_uid, h.number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM unnest($6::int[], $7::bigint[], $8::bigint[]) AS k(part, thing_uid, job_uid)
+JOIN heads h ON h.job_uid = k.job_uid AND h.part = k.part AND h.thing_uid = k.thing_uid
+UNION ALL
+SELECT 5, NULL, created_at, uid, timeout_minutes, state, forced, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, id, namespace
+FROM jobs WHERE uid = ANY(ARRAY(SELECT l.job_uid FROM l) || $9::bigint[])
+UNION ALL
+SELECT 5, NULL, created_at, uid, timeout_minutes, state, forced, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, id, namespace
+FROM jobs WHERE id = ANY($10::text[])`
+
+// ask is what selectQueues is asked, list by list.
+type ask struct {
+	nameParts []int32
+	names     []string
+	own       []bool // whether the queue of whoever has the name is asked for
+
+	uidParts []int32
+	uids     []int64
+
+	pastParts            []int32
+	pastThings, pastJobs []int64
+	past                 map[pair]bool
+
+	jobUIDs []int64
+	jobIDs  []string
+}
+
+// newAsk asks for the queues of refs.
+func newAsk(parts int, refs []job.Ref) ask {
+	a := ask{}
+	seen := make(map[string]int, len(refs)) // index into names
+	uids := make(map[int64]bool)
+	for _, ref := range refs {
+		part := int32(PartOf(ref.Thing, parts))
+		if !ref.Registered {
+			i, ok := seen[ref.Thing]
+			if !ok {
+				i = len(a.names)
+				seen[ref.Thing] = i
+				a.nameParts, a.names, a.own = append(a.nameParts, part), append(a.names, ref.Thing), append(a.own, false)
+			}
+			a.own[i] = a.own[i] || ref.ThingUID == 0
+		}
+		if ref.ThingUID != 0 && !uids[ref.ThingUID] {
+			uids[ref.ThingUID] = true
+			a.uidParts, a.uids = append(a.uidParts, part), append(a.uids, ref.ThingUID)
+		}
+		switch {
+		case ref.JobUID != 0:
+			a.jobUIDs = addOnce(a.jobUIDs, ref.JobUID)
+		case ref.JobID != "":
+			a.jobIDs = addOnce(a.jobIDs, ref.JobID)
+		}
+		if ref.History && ref.ThingUID != 0 && ref.JobUID != 0 {
+			a.history(pair{int(part), ref.ThingUID, ref.JobUID})
+		}
+	}
+	return a
+}
+
+// addOnce appends v unless it is there. Refs that come together mostly mean few jobs.
+func addOnce[T comparable](vs []T, v T) []T {
+	if slices.Contains(vs, v) {
+		return vs
+	}
+	return append(vs, v)
+}
+
+// name returns the name at a place of the list, counted from 1.
+func (a *ask) name(at int64) string { return a.names[at-1] }
+
+// history asks for the finished executions and the head of a thing and job, all
+// of them, because the newest may be deleted in this very batch. It reports
+// whether that is new.
+func (a *ask) history(p pair) bool {
+	if a.past[p] {
+		return false
+	}
+	if a.past == nil {
+		a.past = make(map[pair]bool)
+	}
+	a.past[p] = true
+	a.pastParts = append(a.pastParts, int32(p.part))
+	a.pastThings, a.pastJobs = append(a.pastThings, p.thingUID), append(a.pastJobs, p.jobUID)
+	a.jobUIDs = addOnce(a.jobUIDs, p.jobUID)
+	return true
+}
+
+func (a *ask) args() []any {
+	return []any{a.nameParts, a.names, a.own, a.uidParts, a.uids, a.pastParts, a.pastThings, a.pastJobs, a.jobUIDs, a.jobIDs}
+}
+
+// result is what selectQueues has read.
+type result struct {
+	names          []foundName
+	live, finished []execution
+	heads          []foundHead
+	jobs           []job.Brief
+}
+
+type foundName struct{ at, uid int64 }
+
+type foundHead struct {
+	job.Head
+	thingUID, jobUID int64
+}
+
+// take reads all rows.
+func (got *result) take(rows pgx.Rows) error {
+	for rows.Next() {
+		v := values(rows.RawValues())
+		switch v.int(0) {
+		case 1:
+			got.names = append(got.names, foundName{at: v.int(1), uid: v.int(2)})
+		case 2, 3:
+			x, err := v.execution()
+			if err != nil {
+				return err
+			}
+			if x.Status.Pending() {
+				got.live = append(got.live, x)
+			} else {
+				got.finished = append(got.finished, x)
+			}
+		case 4:
+			got.heads = append(got.heads, foundHead{job.Head{Left: v.int(2), Number: v.int(4)}, v.int(1), v.int(3)})
+		case 5:
+			got.jobs = append(got.jobs, v.brief())
+		}
+	}
+	return rows.Err()
+}
+
+func (v values) execution() (execution, error) {
+	x := execution{jobUID: v.int(3), armed: v.int(13), turn: v.int(14)}
+	x.ThingUID, x.QueuedAt, x.Number = v.int(1), v.int(2), v.int(4)
+	x.Status, x.ForceCanceled, x.Version = job.Status(v.int(5)), v.bool(6), v.int(7)
+	x.StartedAt, x.UpdatedAt = v.int(8), v.int(9)
+	x.InProgressDeadline, x.StepDeadline, x.Cause = v.int(10), v.int(11), v.int(12)
+	err := decode(v.text(15), &x.Details)
+	return x, err
+}
+
+func (v values) brief() job.Brief {
+	b := job.Brief{UID: v.int(3), CreatedAt: v.int(2), TimeoutMinutes: v.int(4), State: job.State(v.int(5)), Forced: v.bool(6)}
+	if s := v.text(15); s != nil {
+		b.ID = *s
+	}
+	if s := v.text(16); s != nil {
+		b.Namespace = *s
+	}
+	return b
+}
