@@ -18,6 +18,18 @@ type Session struct {
 	Ends int64
 	// Subscriptions are in the order in which they were made.
 	Subscriptions []SessionSubscription
+	// Node is the id of the node that owns the session, empty if none does: in a
+	// cluster only the owner changes it and its messages.
+	Node string
+	// Epoch grows with each owner, nobody included. It is 0 where there is no cluster.
+	Epoch int64
+}
+
+// SessionOwner says whose a session is.
+type SessionOwner struct {
+	Key   SessionKey
+	Node  string
+	Epoch int64
 }
 
 // SessionSubscription is one topic filter of a session.
@@ -49,6 +61,8 @@ type SessionMessage struct {
 // Retained is the message that is kept for later subscribers of a topic.
 type Retained struct {
 	Topic string
+	// Stamp orders the messages that nodes keep for one topic; 0 is not compared.
+	Stamp int64
 	// Expires is when it is no longer worth delivering.
 	Expires int64
 	// Packet is the message as MQTT 5 spells it. It must not be modified.
@@ -57,27 +71,48 @@ type Retained struct {
 
 // SessionReader reads what devices left when they went.
 type SessionReader interface {
+	// Session returns a session, or apierr.NotFound.
+	Session(key SessionKey) (Session, error)
 	// Sessions returns a page of all sessions by key.
 	Sessions(p Page[SessionKey]) (ss []Session, more bool, err error)
+	// SessionsOf returns a page of the sessions of a node by key; those of no
+	// node if it is empty.
+	SessionsOf(node string, p Page[SessionKey]) (ss []Session, more bool, err error)
+	// SessionNodes returns the nodes that own sessions, in order. The empty one is
+	// among them if there are sessions that nobody owns.
+	SessionNodes() ([]string, error)
 	// SessionMessages returns a page of all messages of all sessions by place.
 	SessionMessages(p Page[SessionPlace]) (ms []SessionMessage, more bool, err error)
+	// SessionMessagesOf returns a page of the messages of a session by number.
+	// Numbers are greater than 0.
+	SessionMessagesOf(key SessionKey, p Page[int64]) (ms []SessionMessage, more bool, err error)
 	// Retained returns a page of the retained messages by topic.
 	Retained(p Page[string]) (rs []Retained, more bool, err error)
 }
 
-// SessionWriter writes sessions. What is not there is deleted without a complaint.
+// SessionWriter writes sessions. What is not there is deleted without a
+// complaint. No key, place or topic may be in one call twice.
 type SessionWriter interface {
-	// PutSession adds a session or replaces it. Its messages stay.
-	PutSession(s Session) error
-	// DeleteSession removes a session and its messages.
-	DeleteSession(key SessionKey) error
-	// PutSessionMessage adds a message or replaces it. Whether there is such a
-	// session is not checked.
-	PutSessionMessage(m SessionMessage) error
-	// DeleteSessionMessage removes a message.
-	DeleteSessionMessage(at SessionPlace) error
-	// PutRetained adds the message of a topic or replaces it.
+	// LockSessions returns the owners of those sessions that there are, in no
+	// order. Nobody else changes them until the transaction ends, nor their
+	// messages if whoever writes messages has locked the session, too.
+	LockSessions(keys []SessionKey) ([]SessionOwner, error)
+	// PutSessions adds sessions or replaces them. Their messages stay. It fails
+	// with apierr.Conflict if one has a greater epoch already, or the same epoch
+	// and another owner. An epoch of 0 is not compared and leaves the owner of a
+	// session as it is.
+	PutSessions(ss []Session) error
+	// DeleteSessions removes sessions and their messages.
+	DeleteSessions(keys []SessionKey) error
+	// PutSessionMessages adds messages or replaces them. Whether there are such
+	// sessions is not checked.
+	PutSessionMessages(ms []SessionMessage) error
+	// DeleteSessionMessages removes messages.
+	DeleteSessionMessages(at []SessionPlace) error
+	// PutRetained adds the message of a topic or replaces it, unless there is one
+	// with a greater stamp and the new one has a stamp, too.
 	PutRetained(r Retained) error
-	// DeleteRetained removes the message of a topic.
-	DeleteRetained(topic string) error
+	// DeleteRetained removes the message of a topic, unless it has a greater stamp
+	// and the one given is not 0.
+	DeleteRetained(topic string, stamp int64) error
 }

@@ -82,13 +82,13 @@ func (k *Sessions) Put(s mqtt.SessionState, done func(error)) {
 	for i, u := range s.Subscriptions {
 		row.Subscriptions[i] = store.SessionSubscription(u)
 	}
-	k.add(&change{at: store.SessionPlace{Key: row.Key}, done: done, write: func(tx store.Tx) error { return tx.PutSession(row) }})
+	k.add(&change{at: store.SessionPlace{Key: row.Key}, done: done, write: func(tx store.Tx) error { return tx.PutSessions([]store.Session{row}) }})
 }
 
 // Delete implements mqtt.Sessions.
 func (k *Sessions) Delete(clientID string, done func(error)) {
 	key := keyOf(clientID)
-	k.add(&change{at: store.SessionPlace{Key: key}, done: done, write: func(tx store.Tx) error { return tx.DeleteSession(key) }})
+	k.add(&change{at: store.SessionPlace{Key: key}, done: done, write: func(tx store.Tx) error { return tx.DeleteSessions([]store.SessionKey{key}) }})
 }
 
 // Append implements mqtt.Sessions.
@@ -102,7 +102,7 @@ func (k *Sessions) Append(clientID string, m mqtt.QueuedMessage, done func(error
 		SessionPlace: store.SessionPlace{Key: keyOf(clientID), Seq: int64(m.Seq)},
 		Retain:       m.Retain, Expires: m.Message.Expires, Packet: packet,
 	}
-	c := &change{at: row.SessionPlace, done: done, write: func(tx store.Tx) error { return tx.PutSessionMessage(row) }}
+	c := &change{at: row.SessionPlace, done: done, write: func(tx store.Tx) error { return tx.PutSessionMessages([]store.SessionMessage{row}) }}
 	k.mu.Lock()
 	k.unsent[row.SessionPlace] = c
 	k.mu.Unlock()
@@ -125,13 +125,13 @@ func (k *Sessions) Ack(clientID string, seq uint64) {
 		tell(done, nil)
 		return
 	}
-	k.add(&change{at: at, write: func(tx store.Tx) error { return tx.DeleteSessionMessage(at) }})
+	k.add(&change{at: at, write: func(tx store.Tx) error { return tx.DeleteSessionMessages([]store.SessionPlace{at}) }})
 }
 
 // Retain implements mqtt.Sessions.
 func (k *Sessions) Retain(m *mqtt.Message, done func(error)) {
 	if len(m.Payload) == 0 {
-		k.add(&change{done: done, write: func(tx store.Tx) error { return tx.DeleteRetained(m.Topic) }})
+		k.add(&change{done: done, write: func(tx store.Tx) error { return tx.DeleteRetained(m.Topic, 0) }})
 		return
 	}
 	packet, err := m.MarshalBinary()

@@ -27,8 +27,8 @@ func testSessions(t *testing.T, open Open) {
 		m := store.SessionMessage{SessionPlace: store.SessionPlace{Key: sessionKey(1), Seq: 3}, Packet: []byte("m")}
 		for _, s := range []store.Session{first, second} {
 			b.update(func(tx store.Tx) error {
-				must(t, tx.PutSession(s))
-				return tx.PutSessionMessage(m)
+				must(t, tx.PutSessions([]store.Session{s}))
+				return tx.PutSessionMessages([]store.SessionMessage{m})
 			})
 			sameSessions(b, []store.Session{s})
 			sameMessages(b, []store.SessionMessage{m})
@@ -39,18 +39,21 @@ func testSessions(t *testing.T, open Open) {
 		b := setup(t, open)
 		var kept []store.SessionMessage
 		b.update(func(tx store.Tx) error {
+			var ss []store.Session
+			var ms []store.SessionMessage
 			for i := range 3 {
-				must(t, tx.PutSession(store.Session{Key: sessionKey(i), ClientID: fmt.Sprint(i)}))
+				ss = append(ss, store.Session{Key: sessionKey(i), ClientID: fmt.Sprint(i)})
 				for n := range 3 {
-					m := store.SessionMessage{SessionPlace: store.SessionPlace{Key: sessionKey(i), Seq: int64(n)}, Packet: []byte("m")}
-					must(t, tx.PutSessionMessage(m))
+					m := store.SessionMessage{SessionPlace: store.SessionPlace{Key: sessionKey(i), Seq: int64(n + 1)}, Packet: []byte("m")}
+					ms = append(ms, m)
 					if i != 1 {
 						kept = append(kept, m)
 					}
 				}
 			}
-			must(t, tx.DeleteSession(sessionKey(9))) // not there
-			return tx.DeleteSession(sessionKey(1))
+			must(t, tx.PutSessions(ss))
+			must(t, tx.PutSessionMessages(ms))
+			return tx.DeleteSessions([]store.SessionKey{sessionKey(9), sessionKey(1)}) // the first is not there
 		})
 		sameSessions(b, []store.Session{{Key: sessionKey(0), ClientID: "0"}, {Key: sessionKey(2), ClientID: "2"}})
 		sameMessages(b, kept)
@@ -62,11 +65,11 @@ func testSessions(t *testing.T, open Open) {
 		at := store.SessionPlace{Key: sessionKey(1), Seq: 1 << 40}
 		m := store.SessionMessage{SessionPlace: at, Retain: true, Expires: 12, Packet: body}
 		b.update(func(tx store.Tx) error {
-			must(t, tx.PutSessionMessage(m))
-			return tx.DeleteSessionMessage(store.SessionPlace{Key: sessionKey(1), Seq: 1})
+			must(t, tx.PutSessionMessages([]store.SessionMessage{m}))
+			return tx.DeleteSessionMessages([]store.SessionPlace{{Key: sessionKey(1), Seq: 1}, {Key: sessionKey(2), Seq: at.Seq}})
 		})
 		sameMessages(b, []store.SessionMessage{m})
-		b.update(func(tx store.Tx) error { return tx.DeleteSessionMessage(at) })
+		b.update(func(tx store.Tx) error { return tx.DeleteSessionMessages([]store.SessionPlace{at}) })
 		sameMessages(b, nil)
 	})
 	t.Run("a topic has one retained message", func(t *testing.T) {
@@ -77,8 +80,8 @@ func testSessions(t *testing.T, open Open) {
 			must(t, tx.PutRetained(store.Retained{Topic: "b", Expires: 5, Packet: []byte("new")}))
 			must(t, tx.PutRetained(store.Retained{Topic: "a", Packet: []byte("gone")}))
 			must(t, tx.PutRetained(store.Retained{Topic: "ä/c", Packet: []byte("other")}))
-			must(t, tx.DeleteRetained("none"))
-			return tx.DeleteRetained("a")
+			must(t, tx.DeleteRetained("none", 0))
+			return tx.DeleteRetained("a", 0)
 		})
 		got := pages(b, 1, keyed(store.Reader.Retained, func(r store.Retained) string { return r.Topic }))
 		want := []store.Retained{{Topic: "b", Expires: 5, Packet: []byte("new")}, {Topic: "ä/c", Packet: []byte("other")}}
@@ -86,18 +89,49 @@ func testSessions(t *testing.T, open Open) {
 			t.Errorf("retained (-want +got):\n%s", diff)
 		}
 	})
+	t.Run("of the messages of a topic the one with the greatest stamp stays", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, open)
+		put := func(stamp int64, text string) {
+			b.update(func(tx store.Tx) error {
+				return tx.PutRetained(store.Retained{Topic: "a", Stamp: stamp, Packet: []byte(text)})
+			})
+		}
+		for _, step := range []struct {
+			do   func()
+			want string
+		}{
+			{func() { put(5, "first") }, "first"},
+			{func() { put(4, "late") }, "first"},
+			{func() { b.update(func(tx store.Tx) error { return tx.DeleteRetained("a", 4) }) }, "first"},
+			{func() { put(5, "same") }, "same"},
+			{func() { put(0, "alone") }, "alone"},
+			{func() { put(7, "newer") }, "newer"},
+			{func() { b.update(func(tx store.Tx) error { return tx.DeleteRetained("a", 7) }) }, ""},
+		} {
+			step.do()
+			got := ""
+			for _, r := range pages(b, 1, keyed(store.Reader.Retained, func(r store.Retained) string { return r.Topic })) {
+				got = string(r.Packet)
+			}
+			if got != step.want {
+				t.Errorf("got %q, want %q", got, step.want)
+			}
+		}
+	})
 	t.Run("a transaction that fails keeps nothing", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, open)
 		_ = b.fails(func(tx store.Tx) error {
-			must(t, tx.PutSession(store.Session{Key: sessionKey(1), ClientID: "c"}))
-			must(t, tx.PutSessionMessage(store.SessionMessage{SessionPlace: store.SessionPlace{Key: sessionKey(1), Seq: 1}}))
+			must(t, tx.PutSessions([]store.Session{{Key: sessionKey(1), ClientID: "c"}}))
+			must(t, tx.PutSessionMessages([]store.SessionMessage{{SessionPlace: store.SessionPlace{Key: sessionKey(1), Seq: 1}}}))
 			must(t, tx.PutRetained(store.Retained{Topic: "a"}))
 			return errStop
 		})
 		sameSessions(b, nil)
 		sameMessages(b, nil)
 	})
+	testSessionOwners(t, open)
 }
 
 // keyed makes a list without a next key one for pages: the key of the last row is it.

@@ -282,8 +282,11 @@ CREATE TABLE sessions (
 	version       int NOT NULL,
 	expiry        bigint NOT NULL, -- milliseconds after the end of the connection
 	ends          bigint NOT NULL,
-	subscriptions text             -- JSON: [{"f":"filter","q":1}, …], NULL if empty
-);
+	subscriptions text,            -- JSON: [{"f":"filter","q":1}, …], NULL if empty
+	node          text COLLATE "C" NOT NULL, -- whose it is, empty if nobody's
+	epoch         bigint NOT NULL            -- grows with each owner
+) WITH (fillfactor = 80);
+CREATE INDEX sessions_node ON sessions (node, key);
 
 CREATE TABLE session_messages (
 	key     bytea NOT NULL,
@@ -296,6 +299,7 @@ CREATE TABLE session_messages (
 
 CREATE TABLE retained (
 	topic   text COLLATE "C" PRIMARY KEY,
+	stamp   bigint NOT NULL, -- orders the messages of nodes
 	expires bigint NOT NULL,
 	packet  bytea NOT NULL
 );
