@@ -1,6 +1,10 @@
 package postgres
 
-import "hash/fnv"
+import (
+	"hash/fnv"
+
+	"muster/internal/store"
+)
 
 // PartOf returns the part of a thing among parts: FNV-1a of the name, modulo
 // parts. It is fixed for ever, because rows are stored under it.
@@ -11,4 +15,15 @@ func PartOf(thing string, parts int) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(thing)) // cannot fail
 	return int(h.Sum32() % uint32(parts))
+}
+
+// Busy implements store.PartReader.
+func (r reader) Busy(parts []int) ([]store.Busy, error) {
+	return all(r.c, func(r row) (store.Busy, error) {
+		var b store.Busy
+		err := r.Scan(&b.Part, &b.Changes, &b.Work, &b.Dirty, &b.Due)
+		return b, err
+	}, `SELECT k.part, EXISTS (SELECT 1 FROM changes x WHERE x.part = k.part), EXISTS (SELECT 1 FROM work x WHERE x.part = k.part),
+			EXISTS (SELECT 1 FROM dirty x WHERE x.part = k.part), coalesce((SELECT x.due FROM deadlines x WHERE x.part = k.part ORDER BY x.due LIMIT 1), 0)
+		FROM unnest($1::int[]) WITH ORDINALITY AS k(part, i) ORDER BY k.i`, parts)
 }
