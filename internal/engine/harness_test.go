@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -10,7 +11,9 @@ import (
 	"muster/internal/auth"
 	"muster/internal/engine"
 	"muster/internal/job"
+	"muster/internal/pgtest"
 	"muster/internal/store"
+	"muster/internal/store/postgres"
 	"muster/internal/store/sqlite"
 	"muster/internal/thing"
 )
@@ -26,6 +29,7 @@ type world struct {
 	*engine.Engine
 	t     *testing.T
 	dir   string
+	url   string // of the database, if it is PostgreSQL
 	store store.Store
 	uids  *job.UIDs
 	conf  engine.Config
@@ -65,16 +69,28 @@ func (w *world) wait(d time.Duration) {
 
 func (w *world) open(parts int) {
 	w.t.Helper()
-	s, err := sqlite.Open(w.t.Context(), sqlite.Config{Dir: w.dir, Parts: parts})
+	var err error
+	w.store, err = w.openStore(parts)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.store, w.uids = s, new(job.UIDs)
-	w.conf.Store, w.conf.UIDs = s, w.uids
+	w.uids = new(job.UIDs)
+	w.conf.Store, w.conf.UIDs = w.store, w.uids
 	w.Engine, err = engine.New(w.t.Context(), w.conf)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// openStore opens a store: SQLite, or PostgreSQL if MUSTER_TEST_STORE says so.
+func (w *world) openStore(parts int) (store.Store, error) {
+	if os.Getenv("MUSTER_TEST_STORE") != "postgres" {
+		return sqlite.Open(w.t.Context(), sqlite.Config{Dir: w.dir, Parts: parts})
+	}
+	if w.url == "" {
+		w.url = pgtest.URL(w.t)
+	}
+	return postgres.Open(w.t.Context(), postgres.Config{URL: w.url, Parts: parts, MaxConns: 8})
 }
 
 // restart closes the store, as a stopped process would, and opens it again.

@@ -7,15 +7,21 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver pgx
+
 	"muster/internal/job"
 )
 
 // damageThing makes the live executions of a thing unreadable, as a bad disk might.
 func (w *world) damageThing(thing string) {
 	w.t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(w.dir, "muster.db"))
+	driver, source, mark := "sqlite", filepath.Join(w.dir, "muster.db"), "?"
+	if w.url != "" {
+		driver, source, mark = "pgx", w.url, "$1"
+	}
+	db, err := sql.Open(driver, source)
 	w.must(err)
-	_, err = db.ExecContext(w.ctx(), `UPDATE live SET details = '{' WHERE thing = ?`, thing)
+	_, err = db.ExecContext(w.ctx(), `UPDATE live SET details = '{' WHERE thing = `+mark, thing)
 	w.must(err)
 	w.must(db.Close())
 }
