@@ -1,7 +1,9 @@
 package mqtt
 
 import (
+	"errors"
 	"sync"
+	"syscall"
 	"time"
 
 	"muster/internal/mqtt/codec"
@@ -20,6 +22,7 @@ type outbound struct {
 	last    bool       // nothing may be added any more; close when written
 	failed  bool       // a write has failed: what is added goes nowhere
 	idle    chan struct{}
+	drain   *time.Timer // ends what the reader may take after a write has failed
 }
 
 // buffers holds buffers for packets on the way in and out.
@@ -60,6 +63,9 @@ func (o *outbound) open() bool {
 func (k *conn) hungry() bool {
 	k.out.mu.Lock()
 	defer k.out.mu.Unlock()
+	if k.out.failed {
+		return false // the queue is for the next connection
+	}
 	if len(k.out.buf)+k.out.writing < k.srv.limits.OutBytes {
 		return true
 	}
@@ -174,13 +180,29 @@ func (k *conn) writeOnce() bool {
 	o.writing = 0
 	if err != nil {
 		o.failed = true
-		k.abort() // the reader finds out, too
+		k.broken(err)
 	}
 	o.mu.Unlock()
 	return true
 }
 
-// farewell is how long a client may take for the last words.
+// broken ends a connection on which a write has failed. The buffer must be locked.
+//
+// A client that has all it wants acknowledges it, sends DISCONNECT and closes,
+// while more is on the way to it: that is answered with a reset, and the write
+// fails. What the client has said is in the socket still, which gives it to the
+// reader and then ends by itself, since nothing can follow a reset. Without it, the
+// client would get the same messages again the next time, and the next. If the
+// client did not reset the connection, reading might never end.
+func (k *conn) broken(err error) {
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		k.out.drain = time.AfterFunc(farewell, k.abort)
+		return
+	}
+	k.abort() // the reader finds out, too
+}
+
+// farewell is how long the last words may take, of the server or of the client.
 const farewell = time.Second
 
 // rest ends a writer. It unlocks the buffer.
@@ -193,6 +215,9 @@ func (k *conn) rest() {
 	if o.idle != nil {
 		close(o.idle)
 		o.idle = nil
+	}
+	if last && o.drain != nil {
+		o.drain.Stop()
 	}
 	o.mu.Unlock()
 	switch {
