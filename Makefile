@@ -14,7 +14,7 @@ PROGRAMS := $(notdir $(wildcard cmd/*))
 
 # Packages where goroutines meet. The race detector costs five to ten times the
 # CPU, so the rest goes without it; empty (make test RACE=) skips that pass.
-RACE ?= $(patsubst %,./%/...,$(wildcard internal/auth internal/engine internal/httpapi internal/mqtt internal/mqttapi internal/store/sqlite))
+RACE ?= $(patsubst %,./%/...,$(wildcard internal/agent internal/auth internal/engine internal/httpapi internal/mqtt internal/mqttapi internal/store/sqlite))
 
 # test/ runs the built program, which the test cache knows nothing about: never answered from there.
 UNITS := $(patsubst %,./%/...,$(wildcard cmd internal scripts))
