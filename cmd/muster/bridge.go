@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -80,4 +81,51 @@ func brokerTLS(c config.Config) (*tls.Config, error) {
 	}
 	t.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return load() }
 	return t, nil
+}
+
+// leader is a member of a cluster in which one node does what one must do for all.
+type leader interface {
+	Leader() bool
+	// OnChange makes it call fn after Leader may have changed.
+	OnChange(fn func())
+}
+
+// whileLeader makes the node active that is the leader: what it returns is for
+// bridge.Config.
+func whileLeader(l leader) func(context.Context) (<-chan struct{}, error) {
+	var mu sync.Mutex
+	changed := make(chan struct{}) // guarded by mu: closed by the next change
+	l.OnChange(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		close(changed)
+		changed = make(chan struct{})
+	})
+	await := func(ctx context.Context, want bool) error {
+		for {
+			mu.Lock()
+			next := changed
+			mu.Unlock()
+			if l.Leader() == want {
+				return nil
+			}
+			select {
+			case <-next:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	return func(ctx context.Context) (<-chan struct{}, error) {
+		if err := await(ctx, true); err != nil {
+			return nil, err
+		}
+		lost := make(chan struct{})
+		go func() {
+			if await(ctx, false) == nil {
+				close(lost)
+			}
+		}()
+		return lost, nil
+	}
 }

@@ -40,9 +40,12 @@ type devices struct {
 	sessions  *stored.Sessions
 	server    *mqtt.Server
 	bridge    *bridge.Bridge // in place of sessions, server and listeners; nil: they are there
-	plain     net.Listener   // nil if off
-	secure    net.Listener   // nil if off
-	tls       *tls.Config
+	// active says when this node serves the broker alone, as in bridge.Config; nil:
+	// there is no other node.
+	active func(context.Context) (<-chan struct{}, error)
+	plain  net.Listener // nil if off
+	secure net.Listener // nil if off
+	tls    *tls.Config
 }
 
 // openDevices opens the listeners that the configuration names. The rest is
@@ -95,6 +98,11 @@ func (d *devices) Publish(ctx context.Context, m mqttapi.Message) error {
 	return d.server.Publish(ctx, mqtt.Message{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS})
 }
 
+// route says who has to be told of changes of a thing's queue; see engine.Peers.
+func (d *devices) route(string, string) (holders []string, others bool) {
+	return nil, true
+}
+
 // build makes the endpoint.
 func (d *devices) build(ctx context.Context, s *server, e *engine.Engine, metrics prometheus.Registerer) error {
 	var err error
@@ -102,7 +110,7 @@ func (d *devices) build(ctx context.Context, s *server, e *engine.Engine, metric
 	if err != nil {
 		return err
 	}
-	d.bridge, err = newBridge(s.cfg, nil, s.log, metrics)
+	d.bridge, err = newBridge(s.cfg, d.active, s.log, metrics)
 	if err != nil || d.bridge != nil {
 		return err
 	}

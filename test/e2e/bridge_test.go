@@ -63,6 +63,8 @@ func newBroker(t *testing.T) *broker {
 	users := filepath.Join(dir, "users")
 	out, err := exec.CommandContext(t.Context(), "mosquitto_passwd", "-b", "-c", users, "muster", b.passwordOfUser).CombinedOutput()
 	check(t, "mosquitto_passwd: "+string(out), err)
+	rights := filepath.Join(dir, "acl")
+	check(t, "acl", os.WriteFile(rights, []byte("user muster\ntopic readwrite $aws/things/+/jobs/#\n"), 0o600))
 	at := func(address string) string { // listener wants the port first
 		host, port, err := net.SplitHostPort(address)
 		check(t, "address", err)
@@ -73,7 +75,7 @@ func newBroker(t *testing.T) *broker {
 		"persistence true", "persistence_location " + b.data + "/", "autosave_on_changes true", "autosave_interval 1",
 		"listener " + at(b.plain), "allow_anonymous true",
 		"listener " + at(b.secure), "cafile " + b.caFile, "certfile " + cert, "keyfile " + key, "require_certificate true",
-		"allow_anonymous false", "password_file " + users,
+		"allow_anonymous false", "password_file " + users, "acl_file " + rights,
 	}
 	check(t, "configuration", os.WriteFile(b.config, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
 	b.start(t)

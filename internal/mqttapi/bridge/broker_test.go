@@ -28,8 +28,9 @@ import (
 
 // rules say who may do what at a broker. nil allows.
 type rules struct {
-	login func(user, password string) bool
-	write func(topic string) bool
+	login   func(user, password string) bool
+	write   func(topic string) bool
+	swallow func(topic string) bool // acknowledged and not delivered; nil: nothing
 }
 
 // newBroker returns Muster's own endpoint, made into a broker that lets clients
@@ -47,6 +48,9 @@ func newBroker(t *testing.T, r rules) *mqtt.Server {
 		},
 		CanPublish: func(_ mqtt.Client, topic string) bool { return r.write == nil || r.write(topic) },
 		Handle: func(ctx context.Context, m *mqtt.Request) (mqtt.Response, error) {
+			if r.swallow != nil && r.swallow(m.Topic) {
+				return mqtt.Response{Handled: true}, nil
+			}
 			err := s.Publish(ctx, mqtt.Message{Topic: m.Topic, Payload: bytes.Clone(m.Payload), QoS: m.QoS})
 			return mqtt.Response{Handled: true}, err
 		},
@@ -117,17 +121,25 @@ func TestSharedSubscription(t *testing.T) {
 	}
 }
 
-// TestBrokerThatForbidsTheTest leaves the bridge with what always works.
-func TestBrokerThatForbidsTheTest(t *testing.T) {
+// TestBrokerThatDeliversNoProbe leaves the bridge with what always works.
+func TestBrokerThatDeliversNoProbe(t *testing.T) {
 	t.Parallel()
-	address := listen(t, newBroker(t, rules{write: func(topic string) bool { return !strings.HasSuffix(topic, "/probe") }}), nil)
-	reg := prometheus.NewRegistry()
-	l := newLease()
-	l.grant <- struct{}{}
-	startBridge(t, "mqtt://"+address, echo, func(c *bridge.Config) { c.Metrics, c.Active = reg, l.active })
-	subscribed(t, reg)
-	if n := value(t, reg, "muster_bridge_mode", "single"); n != 1 {
-		t.Error("it does not serve alone")
+	isProbe := func(topic string) bool { return strings.HasSuffix(topic, "/probe") }
+	for name, r := range map[string]rules{
+		"it forbids it":             {write: func(topic string) bool { return !isProbe(topic) }},
+		"it takes it and says that": {swallow: isProbe},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reg := prometheus.NewRegistry()
+			l := newLease()
+			l.grant <- struct{}{}
+			startBridge(t, "mqtt://"+listen(t, newBroker(t, r), nil), echo, func(c *bridge.Config) { c.Metrics, c.Active = reg, l.active })
+			subscribed(t, reg)
+			if n := value(t, reg, "muster_bridge_mode", "single"); n != 1 {
+				t.Error("it does not serve alone")
+			}
+		})
 	}
 }
 

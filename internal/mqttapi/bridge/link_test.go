@@ -29,7 +29,7 @@ func TestNewRefusesWhatIsNoBroker(t *testing.T) {
 func TestSilentBroker(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b, err := bridge.New(bridge.Config{URL: "mqtt://nowhere"})
+		b, err := bridge.New(bridge.Config{URL: "mqtt://nowhere", Mode: bridge.Single})
 		if err != nil {
 			t.Fatal(err)
 		}

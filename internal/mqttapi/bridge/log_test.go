@@ -10,13 +10,13 @@ import (
 )
 
 // logger writes to the log of a test.
-func logger(t *testing.T) *slog.Logger {
+func logger(t testing.TB) *slog.Logger {
 	t.Helper()
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 // eventually waits until something is so.
-func eventually(t *testing.T, what string, so func() bool) {
+func eventually(t testing.TB, what string, so func() bool) {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -31,7 +31,7 @@ func eventually(t *testing.T, what string, so func() bool) {
 }
 
 // value returns a metric, of the series whose labels have the values given.
-func value(t *testing.T, reg *prometheus.Registry, name string, labels ...string) float64 {
+func value(t testing.TB, reg *prometheus.Registry, name string, labels ...string) float64 {
 	t.Helper()
 	families, err := reg.Gather()
 	if err != nil {

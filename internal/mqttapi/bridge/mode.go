@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -64,7 +65,22 @@ const (
 // receive takes requests, in the mode that is configured or found out, until ctx
 // ends.
 func (b *Bridge) receive(ctx context.Context) {
-	mode := b.choose(ctx)
+	var test sync.WaitGroup
+	defer test.Wait()
+	mode, why := b.cfg.Mode, "it is configured"
+	switch {
+	case mode != Auto:
+	case b.cfg.Active == nil:
+		mode, why = Single, "this node is alone"
+		test.Go(func() { b.test(ctx) }) // for what it logs
+	default:
+		mode, why = b.test(ctx).mode()
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	b.metrics.mode.WithLabelValues(mode.String()).Set(1)
+	b.log.Info("mqtt bridge mode", "mode", mode, "because", why)
 	for n := 1; ctx.Err() == nil; n++ {
 		lost, err := b.active(ctx, mode)
 		if err != nil {
@@ -106,22 +122,16 @@ func (b *Bridge) active(ctx context.Context, mode Mode) (<-chan struct{}, error)
 	return b.cfg.Active(ctx)
 }
 
-// choose returns the mode to serve in.
-func (b *Bridge) choose(ctx context.Context) Mode {
-	mode, why := b.cfg.Mode, "it is configured"
-	switch {
-	case mode != Auto:
-	case b.cfg.Active == nil:
-		mode, why = Single, "this node is alone"
-	default:
-		mode, why = b.test(ctx)
+// mode returns the mode for a broker, and why.
+func (v verdict) mode() (Mode, string) {
+	switch v {
+	case isShared:
+		return Shared, "the broker delivers reserved topics to shared subscriptions"
+	case isNotShared:
+		return Single, "the broker does not deliver reserved topics to shared subscriptions"
+	case unsure:
 	}
-	if ctx.Err() != nil {
-		return mode
-	}
-	b.metrics.mode.WithLabelValues(mode.String()).Set(1)
-	b.log.Info("mqtt bridge mode", "mode", mode, "because", why)
-	return mode
+	return Single, "the test for shared subscriptions got nothing back"
 }
 
 // dial connects as one of the clients of this node.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,7 +23,7 @@ import (
 
 // mosquitto is a broker that many have, started on a port of its own.
 type mosquitto struct {
-	t       *testing.T
+	t       testing.TB
 	address string
 	config  string
 	data    string // the folder in which it keeps sessions
@@ -31,7 +32,7 @@ type mosquitto struct {
 
 // newMosquitto starts a broker. The test is skipped where there is none, but
 // never in CI.
-func newMosquitto(t *testing.T) *mosquitto {
+func newMosquitto(t testing.TB, more ...string) *mosquitto {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -41,7 +42,7 @@ func newMosquitto(t *testing.T) *mosquitto {
 	_ = l.Close()
 	_, port, _ := net.SplitHostPort(m.address)
 	text := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nuser root\n"+
-		"persistence true\npersistence_location %s/\nautosave_on_changes true\nautosave_interval 1\n", port, m.data)
+		"persistence true\npersistence_location %s/\nautosave_on_changes true\nautosave_interval 1\n%s\n", port, m.data, strings.Join(more, "\n"))
 	if err := os.WriteFile(m.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func dialTCP(t *testing.T, address string) (net.Conn, error) {
 }
 
 // subscribed waits until a bridge receives requests.
-func subscribed(t *testing.T, reg *prometheus.Registry) {
+func subscribed(t testing.TB, reg *prometheus.Registry) {
 	t.Helper()
 	eventually(t, "the bridge receives requests", func() bool {
 		return value(t, reg, "muster_bridge_connected", "requests") == 1

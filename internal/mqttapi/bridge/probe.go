@@ -30,10 +30,11 @@ const (
 	isNotShared
 )
 
-// test finds out whether the broker delivers messages of reserved topics to
-// shared subscriptions. Some accept such a subscription and deliver nothing. It
-// keeps trying while the broker cannot be reached.
-func (b *Bridge) test(ctx context.Context) (Mode, string) {
+// test finds out what the broker does with messages of reserved topics. Some
+// brokers accept shared subscriptions to them and deliver nothing, and some
+// deliver them to nobody at all, which is said in the log. It keeps trying while
+// the broker cannot be reached.
+func (b *Bridge) test(ctx context.Context) verdict {
 	var last failure
 	for n := 1; ; n++ {
 		v, err := b.probe(ctx)
@@ -42,16 +43,14 @@ func (b *Bridge) test(ctx context.Context) (Mode, string) {
 		}
 		switch {
 		case ctx.Err() != nil:
-			return Single, ""
-		case err == nil && v == isShared:
-			return Shared, "the broker delivers what a shared subscription to reserved topics matches"
-		case err == nil && v == isNotShared:
-			return Single, "the broker does not deliver what a shared subscription to reserved topics matches"
+			return v
+		case err == nil && v == unsure:
+			b.log.Warn("mqtt broker delivers no messages of reserved topics: does it allow them, and may this user publish and subscribe to $aws/things/#?")
+			return v
 		case err == nil:
-			b.log.Warn("mqtt broker does not deliver reserved topics, or not in time: may this user publish and subscribe to $aws/things/#?")
-			return Single, "the test for shared subscriptions got nothing back"
+			return v
 		case last.worth(err):
-			b.log.Warn("mqtt broker cannot be tested for shared subscriptions", "err", err)
+			b.log.Warn("mqtt broker cannot be tested", "err", err)
 		}
 		pause(ctx, b.in.backoff(n))
 	}

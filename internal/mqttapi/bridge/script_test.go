@@ -19,7 +19,7 @@ const patience = 20 * time.Second
 
 // script is a broker that does what a test says, packet by packet.
 type script struct {
-	t        *testing.T
+	t        testing.TB
 	listener net.Listener
 	// what comes in, sorted by client id: of those that publish, and of those that
 	// receive requests.
@@ -28,7 +28,7 @@ type script struct {
 
 // peer is a connection of the bridge to a script.
 type peer struct {
-	t     *testing.T
+	t     testing.TB
 	nc    net.Conn
 	buf   []byte
 	hello codec.Connect
@@ -65,11 +65,13 @@ func (s *script) welcome(nc net.Conn) {
 		return
 	}
 	p.hello = *hello
-	if strings.Contains(string(hello.ClientID), "publish") {
+	switch id := string(hello.ClientID); {
+	case strings.Contains(id, "publish"):
 		s.publishers <- p
-		return
+	case strings.Contains(id, "requests"):
+		s.receivers <- p
+	default: // a probe, which waits
 	}
-	s.receivers <- p
 }
 
 // start starts a bridge at the script. It is closed at the end of the test.
@@ -79,7 +81,7 @@ func (s *script) start(handle bridge.Handler, tune ...func(*bridge.Config)) *bri
 }
 
 // startBridge starts a bridge that tries to connect often.
-func startBridge(t *testing.T, url string, handle bridge.Handler, tune ...func(*bridge.Config)) *bridge.Bridge {
+func startBridge(t testing.TB, url string, handle bridge.Handler, tune ...func(*bridge.Config)) *bridge.Bridge {
 	t.Helper()
 	c := bridge.Config{
 		URL: url, Account: "123456789012", Region: "us-east-1", Log: logger(t),
@@ -212,7 +214,7 @@ func (p *peer) granted() []codec.Subscription {
 }
 
 // await returns what comes over a channel.
-func await[T any](t *testing.T, ch <-chan T, what string) T {
+func await[T any](t testing.TB, ch <-chan T, what string) T {
 	t.Helper()
 	select {
 	case v := <-ch:
