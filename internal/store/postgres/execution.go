@@ -15,8 +15,8 @@ import (
 func (r reader) JobExecutions(jobUID int64, f store.ExecutionFilter, p store.Page[store.JobExecutionKey]) (xs []job.Execution, next store.JobExecutionKey, more bool, err error) {
 	f.JobUID, f.Namespace = 0, ""
 	look := lookAt(p.Limit, f.Status != job.None)
-	found, err := r.executions(f.Status, ` WHERE job_uid = $1 AND (part, thing_uid, number) > ($2, $3, $4) ORDER BY part, thing_uid, number LIMIT $5`,
-		jobUID, p.After.Part, p.After.ThingUID, p.After.Number, look+1)
+	found, err := r.executions(f.Status, ` WHERE job_uid = $1 AND (part, thing_uid, number) > ($2, $3, $4) ORDER BY part, thing_uid, number`+limit(look+1),
+		jobUID, p.After.Part, p.After.ThingUID, p.After.Number)
 	if err != nil {
 		return nil, next, false, err
 	}
@@ -42,13 +42,13 @@ func (r reader) ThingExecutions(thing string, thingUID int64, f store.ExecutionF
 }
 
 // thingExecutions returns at least the first limit executions of a thing after a key.
-func (r reader) thingExecutions(part int, thingUID int64, f store.ExecutionFilter, after store.ThingExecutionKey, limit int) ([]execution, error) {
+func (r reader) thingExecutions(part int, thingUID int64, f store.ExecutionFilter, after store.ThingExecutionKey, most int) ([]execution, error) {
 	if after == (store.ThingExecutionKey{}) {
 		after = store.ThingExecutionKey{QueuedAt: math.MaxInt64, JobUID: math.MaxInt64, Number: math.MaxInt64}
 	}
 	if f.JobUID == 0 {
-		return r.executions(f.Status, ` WHERE part = $1 AND thing_uid = $2 AND (queued_at, job_uid, number) < ($3, $4, $5) ORDER BY queued_at DESC, job_uid DESC, number DESC LIMIT $6`,
-			part, thingUID, after.QueuedAt, after.JobUID, after.Number, limit)
+		return r.executions(f.Status, ` WHERE part = $1 AND thing_uid = $2 AND (queued_at, job_uid, number) < ($3, $4, $5) ORDER BY queued_at DESC, job_uid DESC, number DESC`+limit(most),
+			part, thingUID, after.QueuedAt, after.JobUID, after.Number)
 	}
 	// One job on one thing: few rows, on another index.
 	found, err := r.executions(f.Status, ` WHERE job_uid = $1 AND part = $2 AND thing_uid = $3`, f.JobUID, part, thingUID)
@@ -99,23 +99,23 @@ func bare(page []execution) []job.Execution {
 }
 
 // LiveThings implements store.ExecutionReader.
-func (r reader) LiveThings(part int, jobUID, after int64, limit int) ([]job.Ref, error) {
-	return all(r.c, func(r row) (job.Ref, error) {
+func (r reader) LiveThings(part int, jobUID, after int64, most int) ([]job.Ref, error) {
+	return some(r.c, most, func(r row) (job.Ref, error) {
 		ref := job.Ref{JobUID: jobUID}
 		err := r.Scan(&ref.ThingUID, &ref.Thing)
 		return ref, err
-	}, `SELECT DISTINCT ON (thing_uid) thing_uid, thing FROM live WHERE job_uid = $1 AND part = $2 AND thing_uid > $3 ORDER BY thing_uid LIMIT $4`,
-		jobUID, part, after, limit)
+	}, `SELECT DISTINCT ON (thing_uid) thing_uid, thing FROM live WHERE job_uid = $1 AND part = $2 AND thing_uid > $3 ORDER BY thing_uid`,
+		jobUID, part, after)
 }
 
 // Due implements store.ExecutionReader.
-func (r reader) Due(part int, now int64, limit int) ([]job.Ref, error) {
-	return all(r.c, func(r row) (job.Ref, error) {
+func (r reader) Due(part int, now int64, most int) ([]job.Ref, error) {
+	return some(r.c, most, func(r row) (job.Ref, error) {
 		var ref job.Ref
 		err := r.Scan(&ref.ThingUID, &ref.Thing, &ref.JobUID, &ref.Number)
 		return ref, err
-	}, `SELECT thing_uid, thing, job_uid, number FROM deadlines WHERE part = $1 AND due <= $2 ORDER BY due, thing_uid, job_uid, number LIMIT $3`,
-		part, now, limit)
+	}, `SELECT thing_uid, thing, job_uid, number FROM deadlines WHERE part = $1 AND due <= $2 ORDER BY due, thing_uid, job_uid, number`,
+		part, now)
 }
 
 // NextDue implements store.ExecutionReader.
@@ -124,13 +124,13 @@ func (r reader) NextDue(part int) (int64, error) {
 }
 
 // DeleteFinished implements store.ExecutionWriter.
-func (t *tx) DeleteFinished(part int, jobUID int64, limit int) (int, error) {
+func (t *tx) DeleteFinished(part int, jobUID int64, most int) (int, error) {
 	f := &flush{nextSeq: t.nextSeq, counts: make(map[jobPart]job.Counts)}
-	found, err := all(t.c, func(r row) (job.Execution, error) {
+	found, err := some(t.c, most, func(r row) (job.Execution, error) {
 		x := job.Execution{Job: &job.Brief{UID: jobUID}}
 		err := r.Scan(&x.ThingUID, &x.QueuedAt, &x.Number, &x.Status)
 		return x, err
-	}, `SELECT thing_uid, queued_at, number, status FROM finished WHERE job_uid = $1 AND part = $2 ORDER BY thing_uid, number LIMIT $3`, jobUID, part, limit)
+	}, `SELECT thing_uid, queued_at, number, status FROM finished WHERE job_uid = $1 AND part = $2 ORDER BY thing_uid, number`, jobUID, part)
 	if err != nil {
 		return 0, err
 	}
@@ -141,11 +141,11 @@ func (t *tx) DeleteFinished(part int, jobUID int64, limit int) (int, error) {
 	b := &pgx.Batch{}
 	f.statements(b)
 	err = t.c.send(b)
-	if err != nil || len(found) == limit {
+	if err != nil || len(found) == most {
 		return len(found), err
 	}
-	heads, err := t.c.exec(`DELETE FROM heads WHERE job_uid = $1 AND part = $2 AND thing_uid = ANY(ARRAY(SELECT thing_uid FROM heads WHERE job_uid = $1 AND part = $2 LIMIT $3))`,
-		jobUID, part, limit-len(found))
+	heads, err := t.c.exec(`DELETE FROM heads WHERE job_uid = $1 AND part = $2 AND thing_uid = ANY(ARRAY(SELECT thing_uid FROM heads WHERE job_uid = $1 AND part = $2 ORDER BY thing_uid LIMIT $3))`,
+		jobUID, part, most-len(found))
 	return len(found) + int(heads), err
 }
 

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"cmp"
 	"encoding/json"
 
 	"muster/internal/apierr"
@@ -89,10 +88,6 @@ func (r reader) DeadGroups(most int) ([]int64, error) {
 // InsertGroup implements store.GroupWriter. It touches the parent, so that of two
 // who count its children at a time, or count none and delete it, one runs again.
 func (t *tx) InsertGroup(g thing.Group) error {
-	err := t.stores(g.UID)
-	if err != nil {
-		return err
-	}
 	attributes, err := encode(g.Attributes, len(g.Attributes) == 0)
 	if err != nil {
 		return err
@@ -197,11 +192,7 @@ func (r reader) Memberships(name string, thingUID int64) ([]thing.Member, error)
 // who count its groups at a time one runs again, and keeps the group: whoever
 // deletes it waits, and its sweep then finds the member.
 func (t *tx) InsertMember(m thing.Member) error {
-	err := t.stores(m.UID)
-	if err != nil {
-		return err
-	}
-	err = t.touchThing(m.Thing, m.ThingUID)
+	err := t.touchThing(m.Thing, m.ThingUID)
 	if err != nil {
 		return err
 	}
@@ -243,10 +234,6 @@ func (r reader) Changes(part, most int) ([]thing.Change, error) {
 
 // AddChange implements store.ChangeWriter.
 func (t *tx) AddChange(c thing.Change) error {
-	err := t.stores(cmp.Or(c.Seq, c.ThingUID))
-	if err != nil {
-		return err
-	}
 	path, err := encode(c.GroupPath, len(c.GroupPath) == 0)
 	if err != nil {
 		return err

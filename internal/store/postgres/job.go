@@ -159,10 +159,6 @@ func (r reader) MarkedJobs(most int) ([]store.JobMark, error) {
 
 // InsertJob implements store.JobWriter.
 func (t *tx) InsertJob(j job.Job, document string) error {
-	err := t.stores(j.UID)
-	if err != nil {
-		return err
-	}
 	targets, err := encodeTargets(j.Targets)
 	if err != nil {
 		return err

@@ -174,7 +174,7 @@ func (m migration) apply(ctx context.Context, conn *pgx.Conn, parts int) error {
 			if err != nil {
 				return err
 			}
-			_, err = tx.Exec(ctx, `INSERT INTO meta (key, value) VALUES ('version', 0), ('floor', 0), ('probe', 0)`)
+			_, err = tx.Exec(ctx, `INSERT INTO meta (key, value) VALUES ('version', 0), ('probe', 0), ('counted', 0)`)
 			if err != nil {
 				return err
 			}

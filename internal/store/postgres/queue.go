@@ -231,12 +231,14 @@ func (qs *queues) add(ref job.Ref) {
 	qs.nobody[ref.Thing] = e
 }
 
-// live puts live executions into their queues. Those that nobody has asked for
-// are left out.
+// live puts live executions into their queues. A thing that is asked for by name
+// and by uid has been read twice; those that nobody has asked for are left out.
 func (qs *queues) live(found []execution) error {
-	slices.SortFunc(found, func(a, b execution) int {
+	order := func(a, b execution) int {
 		return cmp.Or(cmp.Compare(a.ThingUID, b.ThingUID), cmp.Compare(a.QueuedAt, b.QueuedAt), cmp.Compare(a.jobUID, b.jobUID), cmp.Compare(a.Number, b.Number))
-	})
+	}
+	slices.SortFunc(found, order)
+	found = slices.CompactFunc(found, func(a, b execution) bool { return order(a, b) == 0 })
 	xs, rows := make([]job.Execution, len(found)), make([]stored, len(found))
 	for from := 0; from < len(found); {
 		to := from

@@ -29,7 +29,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -94,7 +93,6 @@ type Store struct {
 	parts    int
 	allParts []int
 	seqs     seqs
-	floor    atomic.Int64 // what is known to stand in meta
 	health   health
 	lanes    []*lane
 
@@ -171,10 +169,10 @@ func poolConfig(cfg Config) (*pgxpool.Config, error) {
 // load reads what is fixed.
 func (s *Store) load(ctx context.Context) error {
 	var parts int
-	var floor, now int64
+	var now int64
 	at := time.Now()
-	err := s.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM parts), (SELECT value FROM meta WHERE key = 'floor'), (extract(epoch FROM clock_timestamp()) * 1000)::bigint`).
-		Scan(&parts, &floor, &now)
+	err := s.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM parts), (extract(epoch FROM clock_timestamp()) * 1000)::bigint`).
+		Scan(&parts, &now)
 	if err != nil {
 		return err
 	}
@@ -185,27 +183,8 @@ func (s *Store) load(ctx context.Context) error {
 	for p := range parts {
 		s.allParts = append(s.allParts, p)
 	}
-	s.floor.Store(floor)
 	s.seqs.set(at, now)
 	return nil
-}
-
-// floorStep is how far ahead of the uids that are stored the floor is raised, so
-// that few transactions have to: a second of uids.
-const floorStep = 1000 << 20
-
-// raise returns what must be done before a transaction that stores uid, or nil.
-// The floor is known to others before anything above it is stored, and it is
-// never part of a larger transaction, which would make them meet there.
-func (s *Store) raise(uid int64) error {
-	known := s.floor.Load()
-	if uid <= known {
-		return nil
-	}
-	return &statement{
-		sql: `UPDATE meta SET value = $1 WHERE key = 'floor' AND value < $1`, args: []any{uid + floorStep},
-		then: func() { s.floor.CompareAndSwap(known, uid+floorStep) },
-	}
 }
 
 // Parts implements store.Store.

@@ -50,10 +50,6 @@ func matchThing(f store.ThingFilter, t thing.Thing) bool {
 
 // InsertThing implements store.ThingWriter.
 func (t *tx) InsertThing(x thing.Thing) error {
-	err := t.stores(x.UID)
-	if err != nil {
-		return err
-	}
 	attributes, err := encode(x.Attributes, len(x.Attributes) == 0)
 	if err != nil {
 		return err

@@ -21,7 +21,6 @@ import (
 type tx struct {
 	reader
 	owner bool         // of UpdatePart: it holds its part's gate; each statement reads a snapshot of its own
-	uid   int64        // the highest that it stores
 	gates map[int]bool // that it has closed
 
 	// before, if not nil, must be done in a transaction of its own before this one
@@ -163,9 +162,6 @@ func (s *Store) attempt(ctx context.Context, begin string, fn func(*tx) error) (
 	case failed != nil:
 		return failed, nil
 	}
-	if floor := s.raise(t.uid); floor != nil {
-		return nil, floor
-	}
 	if !p.used {
 		return nil, nil // nothing was asked of the database
 	}
@@ -187,12 +183,6 @@ func (t *tx) enterPart(part int, fence int64) error {
 	// It stays seen even if the closure fails.
 	t.before = &statement{`UPDATE parts SET fence = $2 WHERE part = $1 AND fence < $2`, []any{part, fence}, nil}
 	return t.before
-}
-
-// stores says that uid is about to be stored, so that Floor is never below it.
-func (t *tx) stores(uid int64) error {
-	t.uid = max(t.uid, uid)
-	return nil
 }
 
 // nextSeq returns a number that orders marks and dirty rows.

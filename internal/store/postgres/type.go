@@ -43,10 +43,6 @@ func (r reader) TypeUsed(name string) (bool, error) {
 
 // InsertType implements store.TypeWriter.
 func (t *tx) InsertType(x thing.Type) error {
-	err := t.stores(x.UID)
-	if err != nil {
-		return err
-	}
 	searchable, propagating, err := encodeType(x)
 	if err != nil {
 		return err

@@ -24,10 +24,6 @@ func (r reader) JobWork(jobUID int64) ([]store.Work, error) {
 
 // StartWork implements store.WorkWriter.
 func (t *tx) StartWork(jobUID int64, kind store.WorkKind, at store.Cursor, seq int64, parts []int) error {
-	err := t.stores(seq)
-	if err != nil {
-		return err
-	}
 	if parts == nil {
 		parts = t.s.allParts
 	}

@@ -193,6 +193,7 @@ CREATE TABLE things (
 	PRIMARY KEY (part, name)
 );
 CREATE INDEX things_name ON things (name);
+CREATE INDEX things_uid ON things (uid); -- for the highest one
 CREATE INDEX things_type ON things (type, name) WHERE type <> '';
 
 CREATE TABLE types (
@@ -245,6 +246,7 @@ CREATE TABLE members (
 	thing     text COLLATE "C" NOT NULL,
 	PRIMARY KEY (group_uid, part, thing_uid)
 );
+CREATE INDEX members_uid ON members (uid); -- for the highest one
 CREATE INDEX members_name ON members (group_uid, thing);
 CREATE INDEX members_thing ON members (part, thing_uid, group_uid);
 
