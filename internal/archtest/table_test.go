@@ -69,6 +69,10 @@ var table = map[string]rule{
 		why: "which servers live, who works on which part, what time it is, and messages between them: " +
 			"rows in the store and a bus. It knows nothing of what the parts hold",
 	},
+	"store/transfer": {
+		imports: []string{"store", "store/postgres", "store/sqlite"},
+		why:     "moves rows from one driver's tables to another's; it is the one package that knows both",
+	},
 	"engine": {
 		imports: []string{"apierr", "auth", "job", "store", "thing"},
 		why: "jobs: transactions, clock, authorization, loops. It meets the registry in the store: " +
@@ -134,8 +138,8 @@ var table = map[string]rule{
 		why:     "the HTTP client of our own commands; it sees of the server what every client sees",
 	},
 	"sim": {
-		imports: []string{"apierr", "client", "wire"},
-		why:     "simulated devices, which are real clients of the public API",
+		imports: []string{"agent"},
+		why:     "simulated devices: the agent with made-up work; how they connect is handed in",
 	},
 	"pgtest": {
 		why: "PostgreSQL servers for tests; it knows no schema, so that every package can use it",
