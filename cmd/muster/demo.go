@@ -22,8 +22,8 @@ type demoCmd struct {
 
 // Help describes the command beyond its flags.
 func (demoCmd) Help() string {
-	return "It starts a server on a temporary folder, which it deletes at the end if all went well, registers a group of things, and runs simulated devices, " +
-		"which are clients of the public API and nothing else. Then it creates a job for the group and shows its progress. One device fails, so that there is something to see. " +
+	return "It starts a server on a temporary folder, which it deletes at the end if all went well, registers a group of things, and connects simulated devices over MQTT, " +
+		"which are the agent of muster-agent with made-up work. Then it creates a job for the group and shows its progress. One device fails, so that there is something to see. " +
 		"The server goes on until Ctrl-C, to be looked at with the AWS CLI."
 }
 
@@ -147,7 +147,7 @@ const (
 	demoPatience = 2 * time.Minute // for a job at speed 1 and above: one that takes longer will not end
 	demoFrame    = 100 * time.Millisecond
 	demoRows     = 20 // devices that are shown one by one; of more, only the sum
-	demoRequests = 64 // requests of all devices under way at a time
+	demoConnects = 64 // devices that are about to connect at a time
 )
 
 // logName is the file in the demo's folder that its server logs to.

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"muster/internal/agent/dial"
 	"muster/internal/client"
 	"muster/internal/sim"
 	"muster/internal/wire"
@@ -39,7 +40,7 @@ func (d *demo) play(ctx context.Context) error {
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		sim.Run(working, demoRequests, devices...)
+		sim.Run(working, demoConnects, devices...)
 	}()
 	defer func() { stop(); <-stopped }()
 
@@ -75,9 +76,10 @@ func (d *demo) register(ctx context.Context) error {
 // scaled returns how long something takes at the speed that was asked for.
 func (d *demo) scaled(t time.Duration) time.Duration { return time.Duration(float64(t) / d.Speed) }
 
-// devices returns the devices, which differ a little in how fast they are. One
-// of them fails, unless it is the only one.
+// devices returns the devices, which differ a little in how fast they are and
+// connect over MQTT like any other. One of them fails, unless it is the only one.
 func (d *demo) devices() ([]*sim.Device, error) {
+	url := d.server.devices.urls()[0] // the demo's server always listens
 	var devices []*sim.Device
 	for i := range d.Devices {
 		plan := sim.Plan{
@@ -90,11 +92,11 @@ func (d *demo) devices() ([]*sim.Device, error) {
 		if d.Devices > 1 && i == min(3, d.Devices-1) {
 			plan.FailAt, plan.Last = 56, map[string]string{"reason": "checksum mismatch"}
 		}
-		device, err := sim.New(sim.Config{
-			Client: d.api, Thing: demoThing(i), Script: plan.Script(),
-			PollMin: d.scaled(100 * time.Millisecond), PollMax: d.scaled(500 * time.Millisecond),
-			Log: d.server.log,
-		})
+		transport, err := dial.New(dial.Config{URL: url, ClientID: demoThing(i)})
+		if err != nil {
+			return nil, err
+		}
+		device, err := sim.New(sim.Config{Thing: demoThing(i), Transport: transport, Plan: plan, Log: d.server.log})
 		if err != nil {
 			return nil, err
 		}
@@ -138,8 +140,10 @@ func (d *demo) invite() {
 	} {
 		d.out.line("  aws --profile muster %s", args)
 	}
-	d.out.line("\nThe devices go on working. The same with Muster's own commands:\n")
-	d.out.line("  %s jobs create demo-3 --targets group/%s --document '{}' --wait --data %s\n", program(), demoGroup, quote(s.cfg.Data))
+	d.out.line("\nThe devices are connected to %s and go on working. With Muster's own commands, a job and what a device hears and says:\n",
+		s.devices.urls()[0])
+	d.out.line("  %s jobs create demo-3 --targets group/%s --document '{}' --wait --data %s", program(), demoGroup, quote(s.cfg.Data))
+	d.out.line("  %s things messages %s --data %s\n", program(), slow, quote(s.cfg.Data))
 }
 
 // program returns how this program is called from a shell: by its name if that

@@ -59,6 +59,12 @@ func TestDemoStaysUpUntilInterrupted(t *testing.T) {
 	if got.code != exitFailures || !strings.Contains(got.stdout, "job again is COMPLETED: 1 succeeded, 1 failed") {
 		t.Errorf("got exit code %d and %q, want %d and one success and one failure", got.code, got.stdout, exitFailures)
 	}
+	said := muster(t, "things", "messages", "demo-device-01", "--data", data).ok(t)
+	for _, want := range []string{"jobs/notify-next", "jobs/again/update"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("the device does not speak MQTT: got no %q in:\n%s", want, said)
+		}
+	}
 	if err := p.stop(t); err != nil {
 		t.Errorf("got %v, want no error", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"muster/internal/agent"
 	"muster/internal/client"
 	"muster/internal/sim"
 	"muster/internal/wire"
@@ -69,7 +70,7 @@ func (v *fleetView) refresh(ctx context.Context) error {
 			v.rows = slices.Insert(v.rows, i, deviceRow{thing: thing})
 		}
 		r := &v.rows[i]
-		if r.Status == now.Status && now.Status != sim.InProgress {
+		if r.Status == now.Status && now.Status != agent.InProgress {
 			continue
 		}
 		out, err := v.api.DescribeJobExecution(ctx, &wire.DescribeJobExecutionRequest{JobID: v.job, ThingName: thing})
@@ -94,9 +95,9 @@ func (r *deviceRow) percent() int {
 func (r *deviceRow) note() string {
 	d := r.StatusDetails.DetailsMap
 	switch r.Status {
-	case sim.InProgress:
-		return cmp.Or(d[sim.StepDetail], "started")
-	case sim.Succeeded:
+	case agent.InProgress:
+		return cmp.Or(d[sim.PhaseDetail], "started")
+	case agent.Succeeded:
 		return "succeeded"
 	case "QUEUED":
 		return "queued"
@@ -106,9 +107,9 @@ func (r *deviceRow) note() string {
 
 func (r *deviceRow) color() string {
 	switch r.Status {
-	case sim.Succeeded:
+	case agent.Succeeded:
 		return green
-	case sim.InProgress, "QUEUED":
+	case agent.InProgress, "QUEUED":
 		return blue
 	}
 	return red

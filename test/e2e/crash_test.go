@@ -182,9 +182,7 @@ func (c *crashes) finish(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var devices []*sim.Device
 	for _, thing := range slices.Concat(c.things, c.many) {
-		d, err := sim.New(sim.Config{Client: c.client, Thing: thing, Script: sim.Plan{}.Script()})
-		check(t, "new device", err)
-		devices = append(devices, d)
+		devices = append(devices, simulated(t, c.server.Server, sim.Config{Thing: thing}))
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { sim.Run(ctx, 64, devices...) })

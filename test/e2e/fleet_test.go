@@ -3,13 +3,19 @@ package e2e_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"muster/internal/agent"
+	mqttdial "muster/internal/agent/dial"
 	"muster/internal/client"
 	"muster/internal/sim"
 	"muster/internal/wire"
+	"muster/test/internal/harness"
 
 	"github.com/aws/aws-sdk-go-v2/service/iot/types"
 	"github.com/google/go-cmp/cmp"
@@ -54,8 +60,20 @@ func fleet(t testing.TB, c *client.Client, group string, things []string) {
 	})
 }
 
-// TestFleetFinishesAJob lets a thousand devices do one job at once: none is
-// forgotten, and none waits for ever.
+// simulated returns a device that connects to s over MQTT.
+func simulated(t testing.TB, s *harness.Server, c sim.Config) *sim.Device {
+	t.Helper()
+	urls, err := os.ReadFile(filepath.Join(s.Data(), "device-endpoints"))
+	check(t, "where devices connect", err)
+	c.Transport, err = mqttdial.New(mqttdial.Config{URL: strings.Fields(string(urls))[0], ClientID: c.Thing})
+	check(t, "new transport", err)
+	d, err := sim.New(c)
+	check(t, "new device", err)
+	return d
+}
+
+// TestFleetFinishesAJob lets a thousand devices that are connected do one job at
+// once: none is forgotten, and none waits for ever.
 func TestFleetFinishesAJob(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
@@ -73,12 +91,7 @@ func TestFleetFinishesAJob(t *testing.T) {
 		if i%10 == 0 {
 			plan.FailAt = 50
 		}
-		var err error
-		devices[i], err = sim.New(sim.Config{
-			Client: c, Thing: name, Script: plan.Script(),
-			Finished: func(_, status string) { finished <- status },
-		})
-		check(t, "new device", err)
+		devices[i] = simulated(t, s.Server, sim.Config{Thing: name, Plan: plan, Finished: func(_, status string) { finished <- status }})
 	}
 	start := time.Now()
 	var wg sync.WaitGroup
@@ -95,7 +108,7 @@ func TestFleetFinishesAJob(t *testing.T) {
 	took := time.Since(start)
 	cancel()
 	wg.Wait()
-	if diff := cmp.Diff(map[string]int{sim.Succeeded: 900, sim.Failed: 100}, got); diff != "" {
+	if diff := cmp.Diff(map[string]int{agent.Succeeded: 900, agent.Failed: 100}, got); diff != "" {
 		t.Errorf("finished, -want +got:\n%s", diff)
 	}
 	j := s.reaches(t, "roll", types.JobStatusCompleted)
