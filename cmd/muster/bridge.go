@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -24,6 +25,9 @@ import (
 func newBridge(c config.Config, active func(context.Context) (<-chan struct{}, error), log *slog.Logger, metrics prometheus.Registerer) (*bridge.Bridge, error) {
 	if c.MQTTBroker == "" {
 		return nil, nil //nolint:nilnil // what is not wanted is no error
+	}
+	if c.Cluster != "" && active == nil { // they would take the requests from each other
+		return nil, errors.New("mqtt broker: nothing says which node of the cluster is active")
 	}
 	secure, err := brokerTLS(c)
 	if err != nil {

@@ -202,6 +202,3 @@ func (b *Bridge) refused(topic string, err error) bool {
 	b.log.Error("mqtt broker refuses a message", "topic", topic, "err", err)
 	return true
 }
-
-// Ready reports whether the connection to publish is there.
-func (b *Bridge) Ready() bool { return b.out.get() != nil }

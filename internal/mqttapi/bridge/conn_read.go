@@ -124,11 +124,17 @@ func (c *conn) takePublish(f codec.Frame) error {
 	if err := p.Decode(f, codec.V5); err != nil {
 		return err
 	}
-	if p.Alias != 0 || c.receive == nil {
-		return errors.New("a message that nobody has asked for")
+	if p.Alias != 0 {
+		return errors.New("a topic alias, which was not allowed")
 	}
 	if c.quiet.Load() {
 		return nil
+	}
+	if c.receive == nil { // some brokers subscribe for their clients
+		if p.QoS == codec.QoS0 {
+			return nil
+		}
+		return c.acknowledge([]uint16{p.PacketID})
 	}
 	p.Message = p.Clone()
 	c.waiting.Store(true)

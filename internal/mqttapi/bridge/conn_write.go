@@ -98,8 +98,11 @@ func (c *conn) publish(ctx context.Context, m mqttapi.Message) error {
 	if err != nil {
 		return err
 	}
-	if r := reasons[0]; r.Failed() {
-		return notTaken{r}
+	if len(reasons) != 1 {
+		return errAnswer
+	}
+	if reasons[0].Failed() {
+		return notTaken{reasons[0]}
 	}
 	return nil
 }

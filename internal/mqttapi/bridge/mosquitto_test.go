@@ -278,7 +278,7 @@ func newTap(t *testing.T, to string) *tap {
 			p.conns = append(p.conns, near, far)
 			p.mu.Unlock()
 			go func() { _, _ = io.Copy(near, far); _ = near.Close() }()
-			go func() { _, _ = io.Copy(writerFunc(p.pass(far)), near); _ = far.Close() }()
+			go func() { _, _ = io.Copy(p.pass(far), near); _ = far.Close() }()
 		}
 	}()
 	return p

@@ -111,6 +111,37 @@ func TestPublishWithinTheLimitsOfTheBroker(t *testing.T) {
 	}
 }
 
+// TestUnaskedMessages are none of the bridge's business.
+func TestUnaskedMessages(t *testing.T) {
+	t.Parallel()
+	s := newScript(t)
+	b := s.start(echo)
+	out := s.publisher()
+	out.send(request(0, "news", ""), request(9, "news", ""))
+	if ack := expect[*codec.Puback](out); ack.PacketID != 9 {
+		t.Errorf("got %+v", ack)
+	}
+	if !b.Ready() {
+		t.Error("the connection is given up")
+	}
+}
+
+// TestWrongAnswers do no harm.
+func TestWrongAnswers(t *testing.T) {
+	t.Parallel()
+	s := newScript(t)
+	b := s.start(echo)
+	out := s.publisher()
+	eventually(t, "there is a connection", b.Ready)
+	out.send(&codec.Puback{PacketID: 77}) // nobody waits for it
+	done := publishing(t, b, notice)
+	m := expect[*codec.Publish](out)
+	out.send(&codec.Suback{PacketID: m.PacketID, Reasons: []codec.Reason{codec.Success, codec.Success}})
+	if err := await(t, done, "the result"); !apierr.Is(err, apierr.Unavailable) {
+		t.Errorf("got %v, want unavailable", err)
+	}
+}
+
 // TestPublishIsLeftToABrokerThatHangsUp: that it does so with a reason is not
 // the refusal of a message.
 func TestPublishIsLeftToABrokerThatHangsUp(t *testing.T) {
