@@ -141,7 +141,14 @@ func (k *conn) enter(p *codec.Connect, assigned bool) *ending {
 	if p.ReceiveMaximum > 0 {
 		window = min(window, int(p.ReceiveMaximum))
 	}
-	present, wait := k.srv.attach(k, p.CleanStart, expiry, window)
+	cl, end := k.srv.claim(k, p.CleanStart)
+	if end != nil {
+		return end
+	}
+	present, wait := k.srv.attach(k, cl, p.CleanStart, expiry, window)
+	if wait == nil {
+		return &ending{event: eventDuplicate}
+	}
 	if err := wait.wait(k.srv.ctx); err != nil {
 		k.srv.log.Error("mqtt: session cannot be kept", "client", k.who.ID, "err", err)
 		return k.refuse(codec.ServerUnavailable, eventServerError, err)

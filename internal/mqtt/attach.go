@@ -9,10 +9,16 @@ import (
 // attach makes k the connection of the client that it names. Another connection
 // of that client is ended: of all that come, one at a time is the client's, and
 // the last one stays. It returns whether a session is resumed, and what to wait
-// for before the client is told.
-func (s *Server) attach(k *conn, clean bool, expiry time.Duration, window int) (present bool, p *pending) {
+// for before the client is told; nil if the claim of k to the client has been
+// beaten.
+func (s *Server) attach(k *conn, cl *claim, clean bool, expiry time.Duration, window int) (present bool, p *pending) {
 	p = new(pending)
 	c := s.lock(k.who.ID)
+	if !s.grant(c, cl) {
+		c.mu.Unlock()
+		return false, nil
+	}
+	now := s.now()
 	var due *will
 	old := c.conn
 	if old != nil {
@@ -21,8 +27,8 @@ func (s *Server) attach(k *conn, clean bool, expiry time.Duration, window int) (
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	resume := !clean && c.version == byte(k.version) && (old != nil || time.Now().Before(c.ends)) && c.expiry > 0
-	if w := c.will; w != nil && (!resume || !time.Now().Before(w.due)) {
+	resume := !clean && c.version == byte(k.version) && (old != nil || now.Before(c.ends)) && c.expiry > 0
+	if w := c.will; w != nil && (!resume || !now.Before(w.due)) {
 		due = w // its session has ended, or its time had come
 	}
 	c.will = nil
@@ -34,6 +40,7 @@ func (s *Server) attach(k *conn, clean bool, expiry time.Duration, window int) (
 	c.ends = time.Time{}
 	c.session.window = window
 	c.online.Store(true)
+	c.countOnline(1)
 	c.keep(p, 0)
 	k.presence = c.presence
 	c.presence++
@@ -91,25 +98,25 @@ func (c *client) keep(p *pending, ends int64) {
 	switch {
 	case sessions == nil:
 	case c.expiry > 0:
+		sessions.Put(c.state(ends), c.durable(p))
 		c.kept = true
-		sessions.Put(c.session.state(c.id, c.version, c.expiry.Milliseconds(), ends), p.add())
 	case c.kept:
 		c.kept = false
-		sessions.Delete(c.id, p.add())
+		sessions.Delete(c.ref(), c.durable(p))
 	}
 }
 
 // reset ends the session and begins another.
 func (c *client) reset(p *pending) {
 	for _, u := range c.session.subs {
-		c.srv.tree.unsubscribe(u.filter(), c)
+		c.unlisten(u.filter())
 	}
 	c.srv.metrics.queued.Sub(float64(c.session.bytes))
 	c.session = session{maxQueue: c.session.maxQueue, maxBytes: c.session.maxBytes}
 	c.eased()
 	if c.kept {
 		c.kept = false
-		c.srv.cfg.Sessions.Delete(c.id, p.add())
+		c.srv.cfg.Sessions.Delete(c.ref(), c.durable(p))
 	}
 }
 
@@ -118,16 +125,18 @@ func (c *client) leave(k *conn, end *ending) {
 	before := c.session.bytes
 	c.session.end()
 	c.srv.metrics.queued.Add(float64(c.session.bytes - before))
+	c.countOnline(-1)
 	c.conn, c.opened, c.behind = nil, false, false
 	c.online.Store(false)
 	if c.room != nil {
 		close(c.room)
 		c.room = nil
 	}
-	c.ends = time.Now().Add(c.expiry)
+	now := c.srv.now()
+	c.ends = now.Add(c.expiry)
 	if k.will != nil && !end.noWill {
 		c.will = k.will
-		c.will.due = time.Now().Add(min(c.will.delay, c.expiry))
+		c.will.due = now.Add(min(c.will.delay, c.expiry))
 	}
 	k.will = nil
 }
@@ -140,7 +149,7 @@ func (c *client) detach(k *conn, end *ending) {
 		return
 	}
 	c.leave(k, end)
-	due := c.due(time.Now())
+	due := c.due(c.srv.now())
 	c.mu.Unlock()
 	c.srv.disconnected(k, end)
 	due.publish(c.srv)
@@ -190,7 +199,7 @@ func (c *client) tick() {
 		c.mu.Unlock()
 		return
 	}
-	w := c.due(time.Now())
+	w := c.due(c.srv.now())
 	c.mu.Unlock()
 	w.publish(c.srv)
 }

@@ -32,6 +32,13 @@ type client struct {
 
 	presence int64 // the number of the next connection in lifecycle events
 
+	// epoch is that of the session in Sessions, stamp when the last connection has
+	// claimed the client, and moved the node that has taken a session from here,
+	// gone since then. They are of use in a cluster only.
+	epoch int64
+	stamp int64
+	moved string
+
 	behind bool          // nobody waits for it any more
 	room   chan struct{} // closed when there is room again; nil if nobody waits
 }
@@ -43,7 +50,11 @@ func (c *client) deliver(m *Message, o options, p *pending) (room <-chan struct{
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d := delivery{msg: m, qos: min(m.QoS, o.qos), retain: m.Retain && o.retainAsPublished}
-	if c.gone || c.conn == nil && d.qos == 0 {
+	if c.gone {
+		c.missed(p)
+		return nil
+	}
+	if c.conn == nil && d.qos == 0 {
 		return nil
 	}
 	if !c.push(&d, p) {
@@ -72,14 +83,14 @@ func (c *client) push(d *delivery, p *pending) bool {
 	}
 	c.srv.metrics.queued.Add(float64(c.session.bytes - before))
 	if d.stored {
-		c.srv.cfg.Sessions.Append(c.id, QueuedMessage{Seq: d.seq, Retain: d.retain, Message: d.msg}, p.add())
+		c.srv.cfg.Sessions.Append(c.ref(), QueuedMessage{Seq: d.seq, Retain: d.retain, Message: d.msg}, c.durable(p))
 	}
 	return true
 }
 
 // tidy tries again to put d in the queue after what has expired there is gone.
 func (c *client) tidy(d *delivery) bool {
-	c.session.expire(nowMillis(), func(gone *delivery) {
+	c.session.expire(c.srv.nowMillis(), func(gone *delivery) {
 		c.srv.metrics.dropped[droppedExpired].Inc()
 		c.forget(gone)
 	})
@@ -117,7 +128,7 @@ func (c *client) pump() {
 
 // unwanted returns why d must not be sent after all, or nothing.
 func (c *client) unwanted(d *delivery) string {
-	if d.msg.Expires != 0 && !d.dup && d.msg.expired(nowMillis()) {
+	if d.msg.Expires != 0 && !d.dup && d.msg.expired(c.srv.nowMillis()) {
 		return droppedExpired
 	}
 	if may := c.srv.cfg.Hooks.CanReceive; may != nil && !d.direct && !may(c.conn.who, d.msg.Topic) {
@@ -129,7 +140,7 @@ func (c *client) unwanted(d *delivery) string {
 // forget tells Sessions that d is done with.
 func (c *client) forget(d *delivery) {
 	if d.stored {
-		c.srv.cfg.Sessions.Ack(c.id, d.seq)
+		c.srv.cfg.Sessions.Ack(c.ref(), d.seq, c.owned(nil))
 	}
 }
 
@@ -196,7 +207,7 @@ func (c *client) reply(k *conn, rs []Reply, qos byte) {
 	for _, r := range rs {
 		q := qos
 		if granted, ok := c.session.granted(r.Topic); ok {
-			q = min(q, granted)
+			q = min(q, granted.qos)
 		}
 		c.push(&delivery{msg: &Message{Topic: r.Topic, Payload: r.Payload, QoS: q}, qos: q, direct: true}, nil)
 	}

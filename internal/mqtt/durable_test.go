@@ -17,8 +17,8 @@ type slowDisk struct {
 	came chan struct{} // a token for each held message
 }
 
-func (s *slowDisk) Append(id string, m mqtt.QueuedMessage, done func(error)) {
-	s.Memory.Append(id, m, nil)
+func (s *slowDisk) Append(r mqtt.SessionRef, m mqtt.QueuedMessage, done func(error)) {
+	s.Memory.Append(r, m, nil)
 	s.mu.Lock()
 	s.held = append(s.held, done)
 	s.mu.Unlock()

@@ -50,7 +50,7 @@ func (m *treeMatch) each(ms []member[int]) {
 	}
 }
 
-func (m *treeMatch) group(ms []member[int]) {
+func (m *treeMatch) group(_ string, ms []member[int]) {
 	var g []int
 	for _, x := range ms {
 		g = append(g, x.who)

@@ -8,19 +8,22 @@ import (
 )
 
 // load takes over what Sessions has kept. It is called before anybody connects.
+// In a cluster sessions are taken one by one, when their clients come here.
 func (s *Server) load(ctx context.Context) error {
-	now := time.Now()
-	err := s.cfg.Sessions.Load(ctx, s.loadSession(now), func(id string, m QueuedMessage) {
-		c := s.clients[id]
-		if c == nil {
-			return // its session is being forgotten
+	retain := func(m *Message) { s.retained.set(m) }
+	if s.shared != nil {
+		return s.shared.Load(ctx, nil, nil, retain)
+	}
+	now := s.now()
+	err := s.cfg.Sessions.Load(ctx, func(st SessionState) {
+		c := s.lock(st.ClientID)
+		defer c.mu.Unlock()
+		c.restore(st, now)
+	}, func(id string, m QueuedMessage) {
+		if c := s.clients[id]; c != nil { // else its session is being forgotten
+			c.restoreMessage(m)
 		}
-		m.Message.topic = []byte(m.Message.Topic)
-		c.session.restore(delivery{msg: m.Message, seq: m.Seq, qos: 1, retain: m.Retain})
-		s.metrics.queued.Add(float64(m.Message.size()))
-	}, func(m *Message) {
-		s.retained.set(m)
-	})
+	}, retain)
 	if err != nil {
 		return err
 	}
@@ -32,25 +35,28 @@ func (s *Server) load(ctx context.Context) error {
 	return nil
 }
 
-// loadSession returns the function that takes over one session.
-func (s *Server) loadSession(now time.Time) func(SessionState) {
-	return func(st SessionState) {
-		c := s.lock(st.ClientID)
-		defer c.mu.Unlock()
-		c.version, c.kept = st.Version, true
-		c.expiry = time.Duration(st.Expiry) * time.Millisecond
-		c.ends = time.UnixMilli(st.Ends)
-		if st.Ends == 0 {
-			c.ends = now.Add(c.expiry) // it was connected when the server stopped
-		}
-		for _, u := range st.Subscriptions {
-			f, ok := parseFilter(u.Filter)
-			if !ok {
-				continue
-			}
-			o := options{qos: u.QoS, noLocal: u.NoLocal, retainAsPublished: u.RetainAsPublished}
-			c.session.subscribe(f, o, s.limits.Subscriptions)
-			s.tree.subscribe(f, c, o)
-		}
+// restore makes the session what has been kept of it. The lock must be held.
+func (c *client) restore(st SessionState, now time.Time) {
+	c.version, c.kept, c.epoch = st.Version, true, st.Epoch
+	c.expiry = time.Duration(st.Expiry) * time.Millisecond
+	c.ends = time.UnixMilli(st.Ends)
+	if st.Ends == 0 {
+		c.ends = now.Add(c.expiry) // it was connected when its server stopped
 	}
+	for _, u := range st.Subscriptions {
+		f, ok := parseFilter(u.Filter)
+		if !ok {
+			continue
+		}
+		o := options{qos: u.QoS, noLocal: u.NoLocal, retainAsPublished: u.RetainAsPublished}
+		c.session.subscribe(f, o, c.srv.limits.Subscriptions)
+		c.listen(f, o)
+	}
+}
+
+// restoreMessage puts back a message of the session.
+func (c *client) restoreMessage(m QueuedMessage) {
+	m.Message.topic = []byte(m.Message.Topic)
+	c.session.restore(delivery{msg: m.Message, seq: m.Seq, qos: 1, retain: m.Retain})
+	c.srv.metrics.queued.Add(float64(m.Message.size()))
 }

@@ -23,6 +23,9 @@ func (m *Memory) Load(_ context.Context, session func(SessionState), message fun
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(m.sessions)) {
+		if session == nil {
+			break
+		}
 		session(m.sessions[id])
 		for _, q := range m.messages[id] {
 			own := *q.Message
@@ -58,23 +61,23 @@ func (m *Memory) Put(s SessionState, done func(error)) {
 }
 
 // Delete implements Sessions.
-func (m *Memory) Delete(id string, done func(error)) {
+func (m *Memory) Delete(s SessionRef, done func(error)) {
 	m.change(func() {
-		delete(m.sessions, id)
-		delete(m.messages, id)
+		delete(m.sessions, s.ClientID)
+		delete(m.messages, s.ClientID)
 	}, done)
 }
 
 // Append implements Sessions.
-func (m *Memory) Append(id string, q QueuedMessage, done func(error)) {
-	m.change(func() { m.messages[id] = append(m.messages[id], q) }, done)
+func (m *Memory) Append(s SessionRef, q QueuedMessage, done func(error)) {
+	m.change(func() { m.messages[s.ClientID] = append(m.messages[s.ClientID], q) }, done)
 }
 
 // Ack implements Sessions.
-func (m *Memory) Ack(id string, seq uint64) {
+func (m *Memory) Ack(s SessionRef, seq uint64, done func(error)) {
 	m.change(func() {
-		m.messages[id] = slices.DeleteFunc(m.messages[id], func(q QueuedMessage) bool { return q.Seq == seq })
-	}, nil)
+		m.messages[s.ClientID] = slices.DeleteFunc(m.messages[s.ClientID], func(q QueuedMessage) bool { return q.Seq == seq })
+	}, done)
 }
 
 // Retain implements Sessions.

@@ -25,6 +25,9 @@ type Message struct {
 	// From is the client id of the publisher, for the No Local option; empty
 	// for what the server itself publishes.
 	From string
+	// Stamp orders the retained messages of a topic, whatever node they were
+	// published on; 0 if the server is alone.
+	Stamp int64
 
 	topic []byte // Topic, for the codec; nil if it has not been made
 }

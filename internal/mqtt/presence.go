@@ -38,10 +38,10 @@ func (s *Server) tell(prefix string, k *conn, e event) {
 		return
 	}
 	topic := prefix + e.EventType + "/" + k.who.ID
-	if !s.tree.any(topic) {
+	if !s.Wanted(topic) && (s.cfg.Peers == nil || !s.cfg.Peers.Wanted(topic)) {
 		return
 	}
-	e.ClientID, e.Timestamp = k.who.ID, nowMillis()
+	e.ClientID, e.Timestamp = k.who.ID, s.nowMillis()
 	e.SessionIdentifier, e.PrincipalIdentifier = k.session, k.who.Principal.ID
 	body, err := json.Marshal(e)
 	if err != nil {

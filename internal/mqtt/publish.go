@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"errors"
-	"time"
 
 	"muster/internal/mqtt/codec"
 )
@@ -40,7 +39,7 @@ func (k *conn) publish(f codec.Frame) *ending {
 	}
 	m := received(&p.Message, topic, k.who.ID)
 	if p.HasExpiry {
-		m.Expires = time.Now().Add(l.messageExpiry(p.Expiry)).UnixMilli()
+		m.Expires = k.srv.now().Add(l.messageExpiry(p.Expiry)).UnixMilli()
 	}
 	wait := new(pending)
 	behind := k.srv.route(m, k.client, wait)

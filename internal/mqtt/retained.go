@@ -1,10 +1,16 @@
 package mqtt
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // retained keeps the last message of each topic for those who subscribe later.
 // A subscription gets it only if its filter is the topic itself: wildcards find
 // nothing [AWS IoT Core, Retained messages]. It is safe for concurrent use.
+//
+// In a cluster every node has all of them. Of the messages of a topic the one with
+// the greatest stamp stays, in whatever order they come.
 type retained struct {
 	// order is held while a message is kept here and in Sessions, so that both
 	// see the same order.
@@ -12,10 +18,15 @@ type retained struct {
 
 	mu       sync.RWMutex
 	messages map[string]*Message
+	gone     map[string]int64 // stamps of what was taken back lately, in a cluster
 	bytes    int
 	maxCount int
 	maxBytes int
 }
+
+// maxGone is how many stamps of messages that were taken back are remembered: more
+// than can be on their way.
+const maxGone = 1 << 14
 
 // set keeps m, or forgets the topic's message if m has no payload. It reports
 // false if there is no room, in which case what was kept stays.
@@ -23,6 +34,9 @@ func (r *retained) set(m *Message) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := r.messages[m.Topic]
+	if m.Stamp != 0 && (old != nil && old.Stamp > m.Stamp || r.gone[m.Topic] > m.Stamp) {
+		return true // it has come too late
+	}
 	before := 0
 	if old != nil {
 		before = old.size()
@@ -30,6 +44,7 @@ func (r *retained) set(m *Message) bool {
 	if len(m.Payload) == 0 {
 		delete(r.messages, m.Topic)
 		r.bytes -= before
+		r.forget(m)
 		return true
 	}
 	if old == nil && len(r.messages) >= r.maxCount || r.bytes-before+m.size() > r.maxBytes {
@@ -41,6 +56,17 @@ func (r *retained) set(m *Message) bool {
 	r.messages[m.Topic] = m
 	r.bytes += m.size() - before
 	return true
+}
+
+// forget remembers that a topic's message was taken back.
+func (r *retained) forget(m *Message) {
+	if m.Stamp == 0 {
+		return
+	}
+	if r.gone == nil || len(r.gone) >= maxGone {
+		r.gone = make(map[string]int64)
+	}
+	r.gone[m.Topic] = m.Stamp
 }
 
 // get returns the message of a topic, or nil if there is none that is still
@@ -55,14 +81,19 @@ func (r *retained) get(topic string, now int64) *Message {
 	return m
 }
 
-// expire forgets what is not worth delivering at now and returns the topics.
-func (r *retained) expire(now int64) []string {
+// expire forgets what is not worth delivering at now and returns it.
+func (r *retained) expire(now int64) []*Message {
+	return r.drop(func(m *Message) bool { return m.expired(now) })
+}
+
+// drop forgets those messages for which unwanted returns true and returns them.
+func (r *retained) drop(unwanted func(*Message) bool) []*Message {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var gone []string
+	var gone []*Message
 	for topic, m := range r.messages {
-		if m.expired(now) {
-			gone = append(gone, topic)
+		if unwanted(m) {
+			gone = append(gone, m)
 			r.bytes -= m.size()
 			delete(r.messages, topic)
 		}
@@ -74,4 +105,27 @@ func (r *retained) len() int {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return len(r.messages)
+}
+
+// unsettled is how long a retained message of another node may take to get into
+// Sessions, in nanoseconds.
+const unsettled = int64(60e9)
+
+// ReloadRetained reads the retained messages again, because some of other nodes
+// may have been missed.
+func (s *Server) ReloadRetained(ctx context.Context) error {
+	if s.shared == nil {
+		return nil
+	}
+	until := s.now().UnixNano() - unsettled
+	kept := make(map[string]bool)
+	err := s.shared.Load(ctx, nil, nil, func(m *Message) {
+		kept[m.Topic] = true
+		s.hold(m)
+	})
+	if err != nil {
+		return err
+	}
+	s.retained.drop(func(m *Message) bool { return !kept[m.Topic] && m.Stamp < until })
+	return nil
 }

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,6 +22,13 @@ type targets struct {
 	filters int // with own subscribers
 	shared  []target
 	lost    int // groups of which nobody can take the message
+
+	// In a cluster peers is set, and served gets the groups that are dealt with
+	// here. A message from another node is for those in groups only.
+	peers  Peers
+	served []string
+	far    bool
+	groups []string
 }
 
 var targetPool = sync.Pool{New: func() any { return new(targets) }}
@@ -36,25 +44,37 @@ func (t *targets) each(ms []member[*client]) {
 }
 
 // group chooses one member at random: one that is connected, or else one whose
-// session can keep the message.
-func (t *targets) group(ms []member[*client]) {
+// session can keep the message. The members of all nodes are one group.
+func (t *targets) group(text string, ms []member[*client]) {
+	if t.far && !slices.Contains(t.groups, text) {
+		return
+	}
 	first := rand.IntN(len(ms))
 	keeper := -1
 	for i := range ms {
 		n := (first + i) % len(ms)
 		if ms[n].who.online.Load() {
-			t.shared = append(t.shared, target{ms[n].who, ms[n].options})
+			t.serve(text, &ms[n])
 			return
 		}
 		if keeper < 0 && min(ms[n].qos, t.message.QoS) > 0 {
 			keeper = n
 		}
 	}
-	if keeper < 0 {
+	switch {
+	case t.peers != nil && t.peers.Online(text): // one of those gets it
+	case keeper < 0:
 		t.lost++
-		return
+	default:
+		t.serve(text, &ms[keeper])
 	}
-	t.shared = append(t.shared, target{ms[keeper].who, ms[keeper].options})
+}
+
+func (t *targets) serve(text string, m *member[*client]) {
+	t.shared = append(t.shared, target{m.who, m.options})
+	if t.peers != nil {
+		t.served = append(t.served, text)
+	}
 }
 
 // merge joins the subscriptions of one client that match: the highest QoS counts
@@ -78,10 +98,20 @@ func (t *targets) merge() {
 	t.own = kept
 }
 
+func newTargets(m *Message) *targets {
+	t, ok := targetPool.Get().(*targets)
+	if !ok {
+		t = new(targets)
+	}
+	t.message = m
+	return t
+}
+
 func (t *targets) release() {
 	clear(t.own)
 	clear(t.shared)
-	*t = targets{own: t.own[:0], shared: t.shared[:0]}
+	clear(t.served)
+	*t = targets{own: t.own[:0], shared: t.shared[:0], served: t.served[:0]}
 	if cap(t.own) <= 1024 {
 		targetPool.Put(t)
 	}
@@ -92,16 +122,31 @@ func (t *targets) release() {
 // added to p. It returns those whom the publisher should wait for; publisher is
 // nil for the server itself.
 func (s *Server) route(m *Message, publisher *client, p *pending) []slow {
+	return s.routeWithin(m, publisher, p, Reach{})
+}
+
+// routeWithin is route for a part of the cluster.
+func (s *Server) routeWithin(m *Message, publisher *client, p *pending, r Reach) []slow {
 	if m.Retain && !reserved(m.Topic) {
 		s.retain(m, p)
 	}
-	t, ok := targetPool.Get().(*targets)
-	if !ok {
-		t = new(targets)
-	}
+	t := newTargets(m)
 	defer t.release()
-	t.message = m
-	s.tree.match(m.Topic, t)
+	peers := s.cfg.Peers
+	if r.Here {
+		peers = nil
+	}
+	t.peers = peers
+	behind := s.deliver(t, publisher, p)
+	if peers != nil {
+		peers.Forward(m, Routed{Served: t.served, Moved: p.moved, Except: r.Except})
+	}
+	return behind
+}
+
+// deliver delivers the message of t to its targets here.
+func (s *Server) deliver(t *targets, publisher *client, p *pending) []slow {
+	s.tree.match(t.message.Topic, t)
 	t.merge()
 	if t.lost > 0 {
 		s.metrics.dropped[droppedOffline].Add(float64(t.lost))
@@ -109,7 +154,7 @@ func (s *Server) route(m *Message, publisher *client, p *pending) []slow {
 	var wait []slow
 	for _, list := range [...][]target{t.own, t.shared} {
 		for i := range list {
-			room := list[i].to.deliver(m, list[i].options, p)
+			room := list[i].to.deliver(t.message, list[i].options, p)
 			if room != nil && list[i].to != publisher {
 				wait = append(wait, slow{list[i].to, room})
 			}
@@ -122,21 +167,31 @@ func (s *Server) route(m *Message, publisher *client, p *pending) []slow {
 func (s *Server) retain(m *Message, p *pending) {
 	s.retained.order.Lock()
 	defer s.retained.order.Unlock()
-	if !s.retained.set(m) && !s.makeRoom(m) {
-		s.metrics.dropped[droppedFull].Inc()
-		s.log.Warn("mqtt: no room for another retained message", "topic", m.Topic)
-		return
+	if s.cfg.Peers != nil {
+		s.mu.Lock()
+		m.Stamp = s.stamp().At
+		s.mu.Unlock()
 	}
-	if s.cfg.Sessions != nil {
+	if s.hold(m) && s.cfg.Sessions != nil {
 		s.cfg.Sessions.Retain(m, p.add())
 	}
 }
 
+// hold keeps m in memory. It reports false if there is no room.
+func (s *Server) hold(m *Message) bool {
+	if !s.retained.set(m) && !s.makeRoom(m) {
+		s.metrics.dropped[droppedFull].Inc()
+		s.log.Warn("mqtt: no room for another retained message", "topic", m.Topic)
+		return false
+	}
+	return true
+}
+
 // makeRoom tries again to keep m after what has expired is gone.
 func (s *Server) makeRoom(m *Message) bool {
-	for _, topic := range s.retained.expire(nowMillis()) {
+	for _, gone := range s.retained.expire(s.nowMillis()) {
 		if s.cfg.Sessions != nil {
-			s.cfg.Sessions.Retain(&Message{Topic: topic}, nil)
+			s.cfg.Sessions.Retain(&Message{Topic: gone.Topic, Stamp: gone.Stamp}, nil)
 		}
 	}
 	return s.retained.set(m)

@@ -41,6 +41,13 @@ type Config struct {
 	Hooks Hooks
 	// Sessions keeps what outlives the process; nil keeps nothing.
 	Sessions Sessions
+	// Peers are the other nodes of a cluster, Node is the id of this one. Sessions
+	// must be a Shared then. Nil if the server is alone.
+	Peers Peers
+	Node  string
+	// Now is the clock by which sessions and messages end; nil is that of the
+	// machine. In a cluster it must be the same on all nodes.
+	Now func() time.Time
 	// Log is told of faults; nil discards.
 	Log *slog.Logger
 	// Metrics registers the numbers of the endpoint; nil keeps them to itself.
@@ -53,6 +60,8 @@ type Server struct {
 	limits   Limits
 	log      *slog.Logger
 	metrics  *metrics
+	now      func() time.Time
+	shared   Shared // Sessions in a cluster
 	tree     tree[*client]
 	retained retained
 
@@ -65,6 +74,9 @@ type Server struct {
 
 	mu        sync.Mutex // guards what follows
 	clients   map[string]*client
+	claims    map[string]*claim  // the newest to each client
+	moved     map[string]*client // sessions that have gone from here lately
+	stamped   int64              // see stamp
 	all       map[*conn]struct{}
 	waiting   int // of all: not authenticated yet
 	listeners map[net.Listener]struct{}
@@ -78,11 +90,21 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log,
 		clients: make(map[string]*client), all: make(map[*conn]struct{}), listeners: make(map[net.Listener]struct{}),
+		claims: make(map[string]*claim), moved: make(map[string]*client), now: cfg.Now,
+	}
+	if s.now == nil {
+		s.now = time.Now
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.retained.maxCount, s.retained.maxBytes = s.limits.RetainedMessages, s.limits.RetainedBytes
+	if cfg.Peers != nil && cfg.Sessions != nil {
+		var ok bool
+		if s.shared, ok = cfg.Sessions.(Shared); !ok {
+			return nil, errors.New("mqtt: the sessions of a cluster must be shared")
+		}
+	}
 	var err error
 	if s.metrics, err = newMetrics(cfg.Metrics, s); err != nil {
 		return nil, fmt.Errorf("mqtt: metrics: %w", err)
@@ -101,19 +123,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 // Publish publishes a message of the server itself, to any topic, and returns
 // when every persistent session that it goes to has it durably. It waits a
 // moment for subscribers that are slow, like every publisher. Those whose queue
-// is full do not get it, which is no error: they have more than enough to do.
+// is full do not get it, which is no error: they have more than enough to do. Nor
+// is it one if another node could not be told.
 func (s *Server) Publish(ctx context.Context, m Message) error {
-	if !validTopic(m.Topic) || m.QoS > 1 {
-		return fmt.Errorf("mqtt: message to %q with QoS %d", m.Topic, m.QoS)
-	}
-	m.topic = []byte(m.Topic)
-	p := new(pending)
-	behind := s.route(&m, nil, p)
-	if err := p.wait(ctx); err != nil {
-		return err
-	}
-	s.await(ctx, behind)
-	return nil
+	return s.PublishWithin(ctx, m, Reach{})
 }
 
 // begin starts to serve a connection. It reports false if there is no room for it.
@@ -173,17 +186,16 @@ func (s *Server) Close(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
-	clients := make([]*client, 0, len(s.clients))
-	for _, c := range s.clients {
-		clients = append(clients, c)
-	}
 	for k := range s.all {
 		if !k.settledIn {
 			k.abort()
 		}
 	}
+	for _, cl := range s.claims {
+		cl.beat()
+	}
 	s.mu.Unlock()
-	for _, c := range clients {
+	for _, c := range s.everyone() {
 		c.shut()
 	}
 	done := make(chan struct{})
@@ -193,6 +205,7 @@ func (s *Server) Close(ctx context.Context) error {
 	}()
 	select {
 	case <-done:
+		errs = append(errs, s.leaveAll(ctx))
 		s.cancel()
 		return errors.Join(errs...)
 	case <-ctx.Done():
@@ -205,3 +218,6 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	return errors.Join(append(errs, ctx.Err())...)
 }
+
+// nowMillis is the clock of sessions and messages in their unit.
+func (s *Server) nowMillis() int64 { return s.now().UnixMilli() }

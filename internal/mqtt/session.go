@@ -89,15 +89,17 @@ func (s *session) unsubscribe(text string) (subscription, bool) {
 	return u, true
 }
 
-// granted returns the highest QoS with which the client has subscribed to a
-// topic, and whether it has at all.
-func (s *session) granted(topic string) (qos byte, any bool) {
+// granted returns what all subscriptions of the client that match a topic come
+// to, and whether there are any.
+func (s *session) granted(topic string) (o options, any bool) {
 	for i := range s.subs {
-		if matches(levelsOf(s.subs[i].text), topic) {
-			qos, any = max(qos, s.subs[i].qos), true
+		u := &s.subs[i]
+		if matches(levelsOf(u.text), topic) {
+			o.qos, any = max(o.qos, u.qos), true
+			o.retainAsPublished = o.retainAsPublished || u.retainAsPublished
 		}
 	}
-	return qos, any
+	return o, any
 }
 
 // push puts a delivery at the end of the queue. It reports false if there is no

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -16,20 +17,62 @@ import (
 // durable, else with why it is not. It must not block, and may be nil. What is
 // handed over must not be modified. They are safe for concurrent use.
 type Sessions interface {
-	// Load calls the functions for everything kept. The messages of a session
-	// come after it, in the order of their numbers.
+	// Load calls the functions for everything kept, but for those that are nil. The
+	// messages of a session come after it, in the order of their numbers.
 	Load(ctx context.Context, session func(SessionState), message func(clientID string, m QueuedMessage), retained func(*Message)) error
 	// Put keeps a session, made or changed, beside the messages it has.
 	Put(s SessionState, done func(error))
 	// Delete forgets a session and its messages.
-	Delete(clientID string, done func(error))
+	Delete(s SessionRef, done func(error))
 	// Append keeps a message for a session.
-	Append(clientID string, m QueuedMessage, done func(error))
+	Append(s SessionRef, m QueuedMessage, done func(error))
 	// Ack forgets a message: it has been delivered or is no longer worth it.
-	Ack(clientID string, seq uint64)
-	// Retain keeps the message of a topic, or forgets the topic's if m has no payload.
+	Ack(s SessionRef, seq uint64, done func(error))
+	// Retain keeps the message of a topic, or forgets the topic's if m has no
+	// payload. Of messages with a Stamp the one with the greatest stays.
 	Retain(m *Message, done func(error))
 }
+
+// SessionRef names a session that is to be changed.
+type SessionRef struct {
+	ClientID string
+	// Epoch is that of the session; 0 if the server is alone.
+	Epoch int64
+}
+
+// Shared is a Sessions that the nodes of a cluster have in common. A session is
+// owned by one node at most. Its epoch tells each owner from the next: a change
+// that names another epoch, or comes from another node, fails with ErrNotOwner
+// and changes nothing.
+type Shared interface {
+	Sessions
+	// Take makes this node the owner of a session, whoever has been, and returns
+	// it. What this node has asked for before comes first. The zero value is
+	// returned if there is no such session.
+	Take(ctx context.Context, clientID string) (Taken, error)
+	// Release puts a session for the last time and leaves it to whoever takes it.
+	Release(s SessionState, done func(error))
+	// Owners returns the nodes that own sessions, in order. The empty one is among
+	// them if there are sessions that have been released.
+	Owners(ctx context.Context) ([]string, error)
+	// Adopt takes those sessions of another node for which mine returns true, and
+	// calls adopt for each. For the others it calls other. If it fails, some may
+	// have been taken.
+	Adopt(ctx context.Context, from string, mine func(clientID string) bool, adopt func(Taken), other func(SessionState)) error
+}
+
+// Taken is a session that has changed its owner.
+type Taken struct {
+	SessionState
+	// Messages are in the order of their numbers.
+	Messages []QueuedMessage
+	// From is the node that has owned it, empty if none has.
+	From string
+}
+
+// ErrNotOwner is why a change of a session fails that this node does not own any
+// more, or never has.
+var ErrNotOwner = errors.New("mqtt: the session belongs to another node")
 
 // SessionState is what is kept of a session beside its messages.
 type SessionState struct {
@@ -45,6 +88,10 @@ type SessionState struct {
 	Ends int64
 	// Subscriptions are in the order in which they were made.
 	Subscriptions []SubscriptionState
+	// Epoch grows with each owner, from 1; 0 if the server is alone.
+	Epoch int64
+	// New asks a Shared to fail if there is such a session already, whosever it is.
+	New bool
 }
 
 // SubscriptionState is a subscription of a kept session.
@@ -83,6 +130,9 @@ type pending struct {
 	left int
 	err  error
 	end  chan struct{} // closed when nothing is left; nil unless somebody waits
+
+	// moved are sessions that have gone to other nodes; of the publisher alone.
+	moved []Moved
 }
 
 // add returns the function that ends one more thing to wait for.
@@ -97,7 +147,7 @@ func (p *pending) done(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.left--
-	if p.err == nil {
+	if err != nil && (p.err == nil || errors.Is(p.err, ErrNotOwner)) {
 		p.err = err
 	}
 	if p.left == 0 && p.end != nil {

@@ -3,7 +3,6 @@ package mqtt
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"muster/internal/mqtt/codec"
 )
@@ -92,10 +91,10 @@ func (c *client) subscribe(k *conn, p *codec.Subscribe, fs []filter, a *codec.Su
 			continue
 		}
 		a.Reasons[i] = codec.Reason(o.qos)
-		c.srv.tree.subscribe(f, c, o)
+		c.listen(f, o)
 		changed = true
 		if f.share == "" && !f.wild && (s.RetainHandling == codec.RetainSend || s.RetainHandling == codec.RetainSendIfNew && fresh) {
-			if m := c.srv.retained.get(f.levels, nowMillis()); m != nil {
+			if m := c.srv.retained.get(f.levels, c.srv.nowMillis()); m != nil {
 				topics = append(topics, delivery{msg: m, qos: min(m.QoS, o.qos), retain: true})
 			}
 		}
@@ -152,7 +151,7 @@ func (c *client) unsubscribe(k *conn, filters [][]byte, a *codec.Unsuback) (gone
 			a.Reasons[i] = codec.NoSubscriptionExisted
 			continue
 		}
-		c.srv.tree.unsubscribe(u.filter(), c)
+		c.unlisten(u.filter())
 		gone = append(gone, u.text)
 	}
 	if len(gone) > 0 && c.expiry > 0 {
@@ -160,6 +159,3 @@ func (c *client) unsubscribe(k *conn, filters [][]byte, a *codec.Unsuback) (gone
 	}
 	return slices.Clip(gone), wait
 }
-
-// nowMillis is the wall clock in the unit of messages.
-func nowMillis() int64 { return time.Now().UnixMilli() }

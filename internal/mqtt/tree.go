@@ -87,7 +87,7 @@ func (c *children[S]) empty() bool { return len(c.few) == 0 && len(c.many) == 0 
 // leaf is one filter: those who subscribe to it, alone or in groups.
 type leaf[S comparable] struct {
 	members members[S]
-	groups  map[string]*members[S]
+	groups  map[string]*members[S] // by the whole filter, $share and all
 }
 
 // member is a subscriber of a filter.
@@ -162,27 +162,30 @@ func (l *leaf[S]) empty() bool {
 	return l == nil || len(l.members.list) == 0 && len(l.groups) == 0
 }
 
-// subscribe adds or replaces the subscription of who to f.
-func (t *tree[S]) subscribe(f filter, who S, o options) {
+// subscribe adds or replaces the subscription of who to f, and reports whether
+// it was added.
+func (t *tree[S]) subscribe(f filter, who S, o options) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	set := &t.leaf(f).members
 	if f.share != "" {
-		set = t.leaf(f).group(f.share)
+		set = t.leaf(f).group(f.text)
 	}
-	if set.set(member[S]{who: who, options: o}) {
+	added := set.set(member[S]{who: who, options: o})
+	if added {
 		t.count++
 	}
+	return added
 }
 
-func (l *leaf[S]) group(name string) *members[S] {
-	g := l.groups[name]
+func (l *leaf[S]) group(text string) *members[S] {
+	g := l.groups[text]
 	if g == nil {
 		if l.groups == nil {
 			l.groups = make(map[string]*members[S], 1)
 		}
 		g = new(members[S])
-		l.groups[name] = g
+		l.groups[text] = g
 	}
 	return g
 }
@@ -237,10 +240,14 @@ func (t *tree[S]) unsubscribe(f filter, who S) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	removed := false
+	group := ""
+	if f.share != "" {
+		group = f.text
+	}
 	if f.wild {
-		removed = t.wild.remove(f.levels, f.share, who)
+		removed = t.wild.remove(f.levels, group, who)
 	} else if l := t.exact[f.levels]; l != nil {
-		removed = l.remove(f.share, who)
+		removed = l.remove(group, who)
 		if l.empty() {
 			delete(t.exact, f.levels)
 		}
@@ -253,10 +260,10 @@ func (t *tree[S]) unsubscribe(f filter, who S) bool {
 
 // remove takes who out of the filter that levels are what is left of, and cuts
 // off what has become empty. The depth is bounded by the length of a filter.
-func (n *node[S]) remove(levels, share string, who S) bool {
+func (n *node[S]) remove(levels, group string, who S) bool {
 	level, rest, more := strings.Cut(levels, "/")
 	if level == "#" {
-		return removeFrom(&n.rest, share, who)
+		return removeFrom(&n.rest, group, who)
 	}
 	c := n.plus
 	if level != "+" {
@@ -267,9 +274,9 @@ func (n *node[S]) remove(levels, share string, who S) bool {
 	}
 	var removed bool
 	if more {
-		removed = c.remove(rest, share, who)
+		removed = c.remove(rest, group, who)
 	} else {
-		removed = removeFrom(&c.here, share, who)
+		removed = removeFrom(&c.here, group, who)
 	}
 	if c.here == nil && c.rest == nil && c.plus == nil && c.names.empty() {
 		if level == "+" {
@@ -281,28 +288,28 @@ func (n *node[S]) remove(levels, share string, who S) bool {
 	return removed
 }
 
-func removeFrom[S comparable](p **leaf[S], share string, who S) bool {
+func removeFrom[S comparable](p **leaf[S], group string, who S) bool {
 	if *p == nil {
 		return false
 	}
-	removed := (*p).remove(share, who)
+	removed := (*p).remove(group, who)
 	if (*p).empty() {
 		*p = nil
 	}
 	return removed
 }
 
-func (l *leaf[S]) remove(share string, who S) bool {
-	if share == "" {
+func (l *leaf[S]) remove(group string, who S) bool {
+	if group == "" {
 		return l.members.remove(who)
 	}
-	g := l.groups[share]
+	g := l.groups[group]
 	if g == nil {
 		return false
 	}
 	removed := g.remove(who)
 	if len(g.list) == 0 {
-		delete(l.groups, share)
+		delete(l.groups, group)
 	}
 	return removed
 }
@@ -319,8 +326,9 @@ func (t *tree[S]) len() int {
 type found[S comparable] interface {
 	// each is called with the subscribers of one filter, of whom none is twice.
 	each([]member[S])
-	// group is called with the subscribers who share the messages of one filter.
-	group([]member[S])
+	// group is called with the subscribers who share the messages of one filter,
+	// given as they have written it.
+	group(text string, ms []member[S])
 }
 
 // match hands the subscribers of a topic to out, filter by filter.
@@ -338,8 +346,8 @@ func (l *leaf[S]) tell(out found[S]) {
 	if len(l.members.list) > 0 {
 		out.each(l.members.list)
 	}
-	for _, g := range l.groups {
-		out.group(g.list)
+	for text, g := range l.groups {
+		out.group(text, g.list)
 	}
 }
 
@@ -352,8 +360,8 @@ func (t *tree[S]) any(topic string) bool {
 
 type anybody[S comparable] bool
 
-func (a *anybody[S]) each([]member[S])  { *a = true }
-func (a *anybody[S]) group([]member[S]) { *a = true }
+func (a *anybody[S]) each([]member[S])          { *a = true }
+func (a *anybody[S]) group(string, []member[S]) { *a = true }
 
 // match looks for topic, what is left of it, below n. first is whether a
 // wildcard must not match the next level.

@@ -46,7 +46,7 @@ func (w *will) publish(s *Server) {
 		return
 	}
 	if w.lifetime > 0 {
-		w.message.Expires = time.Now().Add(w.lifetime).UnixMilli()
+		w.message.Expires = s.now().Add(w.lifetime).UnixMilli()
 	}
 	s.route(w.message, nil, new(pending))
 }

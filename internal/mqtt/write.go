@@ -77,7 +77,7 @@ func (k *conn) hungry() bool {
 func (k *conn) sendPublish(d *delivery) string {
 	now := int64(0)
 	if d.msg.Expires != 0 {
-		now = nowMillis()
+		now = k.srv.nowMillis()
 	}
 	p := codec.Publish{Message: d.msg.packet(now), Dup: d.dup}
 	p.QoS, p.Retain = codec.QoS(d.qos), d.retain

@@ -1,15 +1,16 @@
 // Package stored keeps MQTT sessions in the store, so that they outlive the
-// process. It implements mqtt.Sessions.
+// process. It implements mqtt.Sessions, and mqtt.Shared for servers that share a
+// store.
 //
 // Changes wait in one queue and are written in order, all that wait at once in
 // one transaction: publishers share commits, as those who change executions do.
-// A message that is acknowledged before its turn has come is never written.
+// Of the changes to one session only what they come to is written. A message that
+// is acknowledged before its turn has come is never written.
 package stored
 
 import (
 	"context"
 	"crypto/sha256"
-	"fmt"
 	"log/slog"
 	"sync"
 
@@ -25,6 +26,7 @@ const maxBatch = 1024
 // Sessions keeps sessions in a store. It is safe for concurrent use.
 type Sessions struct {
 	store store.Store
+	node  string // empty if there is no cluster
 	log   *slog.Logger
 	woken chan struct{} // holds a token if there may be changes to write
 	ended chan struct{} // closed when the writer has ended
@@ -37,21 +39,43 @@ type Sessions struct {
 
 var _ mqtt.Sessions = (*Sessions)(nil)
 
+// kind says what a change is about.
+type kind uint8
+
+const (
+	none    kind = iota // it is no longer wanted
+	put                 // session
+	create              // session, which must not be there yet
+	release             // session, which then is nobody's
+	take                // the session becomes this node's
+	remove
+	add // message
+	ack
+	retain // retained; without a packet the topic's message is removed
+)
+
 // change is one change that is to be written.
 type change struct {
-	write func(store.Tx) error // nil once it is no longer wanted
-	at    store.SessionPlace   // of a message; the key alone for anything else of a session
-	done  func(error)          // may be nil
+	kind     kind
+	at       store.SessionPlace // of a message; the key alone for anything else of a session
+	epoch    int64              // of the session, in a cluster
+	session  *store.Session     // also what take has found; nil if there is none
+	message  *store.SessionMessage
+	retained *store.Retained
+	done     func(error) // may be nil
+	err      error       // why it was left out when the others were written
 }
 
 // New returns sessions in s, whose errors are told to log; nil discards. Close
 // must be called before that of s.
-func New(s store.Store, log *slog.Logger) *Sessions {
+func New(s store.Store, log *slog.Logger) *Sessions { return begin(s, "", log) }
+
+func begin(s store.Store, node string, log *slog.Logger) *Sessions {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	k := &Sessions{
-		store: s, log: log, woken: make(chan struct{}, 1), ended: make(chan struct{}),
+		store: s, node: node, log: log, woken: make(chan struct{}, 1), ended: make(chan struct{}),
 		unsent: make(map[store.SessionPlace]*change),
 	}
 	go k.run()
@@ -75,34 +99,42 @@ func keyOf(clientID string) store.SessionKey {
 
 // Put implements mqtt.Sessions.
 func (k *Sessions) Put(s mqtt.SessionState, done func(error)) {
-	row := store.Session{
+	c := k.change(put, s, done)
+	if s.New {
+		c.kind = create
+	}
+	k.add(c)
+}
+
+// change returns a change that puts a session.
+func (k *Sessions) change(what kind, s mqtt.SessionState, done func(error)) *change {
+	row := &store.Session{
 		Key: keyOf(s.ClientID), ClientID: s.ClientID, Version: s.Version, Expiry: s.Expiry, Ends: s.Ends,
-		Subscriptions: make([]store.SessionSubscription, len(s.Subscriptions)),
+		Subscriptions: make([]store.SessionSubscription, len(s.Subscriptions)), Node: k.node, Epoch: s.Epoch,
 	}
 	for i, u := range s.Subscriptions {
 		row.Subscriptions[i] = store.SessionSubscription(u)
 	}
-	k.add(&change{at: store.SessionPlace{Key: row.Key}, done: done, write: func(tx store.Tx) error { return tx.PutSessions([]store.Session{row}) }})
+	return &change{kind: what, at: store.SessionPlace{Key: row.Key}, epoch: s.Epoch, session: row, done: done}
 }
 
 // Delete implements mqtt.Sessions.
-func (k *Sessions) Delete(clientID string, done func(error)) {
-	key := keyOf(clientID)
-	k.add(&change{at: store.SessionPlace{Key: key}, done: done, write: func(tx store.Tx) error { return tx.DeleteSessions([]store.SessionKey{key}) }})
+func (k *Sessions) Delete(s mqtt.SessionRef, done func(error)) {
+	k.add(&change{kind: remove, at: store.SessionPlace{Key: keyOf(s.ClientID)}, epoch: s.Epoch, done: done})
 }
 
 // Append implements mqtt.Sessions.
-func (k *Sessions) Append(clientID string, m mqtt.QueuedMessage, done func(error)) {
+func (k *Sessions) Append(s mqtt.SessionRef, m mqtt.QueuedMessage, done func(error)) {
 	packet, err := m.Message.MarshalBinary()
 	if err != nil {
 		tell(done, err)
 		return
 	}
-	row := store.SessionMessage{
-		SessionPlace: store.SessionPlace{Key: keyOf(clientID), Seq: int64(m.Seq)},
+	row := &store.SessionMessage{
+		SessionPlace: store.SessionPlace{Key: keyOf(s.ClientID), Seq: int64(m.Seq)},
 		Retain:       m.Retain, Expires: m.Message.Expires, Packet: packet,
 	}
-	c := &change{at: row.SessionPlace, done: done, write: func(tx store.Tx) error { return tx.PutSessionMessages([]store.SessionMessage{row}) }}
+	c := &change{kind: add, at: row.SessionPlace, epoch: s.Epoch, message: row, done: done}
 	k.mu.Lock()
 	k.unsent[row.SessionPlace] = c
 	k.mu.Unlock()
@@ -110,37 +142,37 @@ func (k *Sessions) Append(clientID string, m mqtt.QueuedMessage, done func(error
 }
 
 // Ack implements mqtt.Sessions.
-func (k *Sessions) Ack(clientID string, seq uint64) {
-	at := store.SessionPlace{Key: keyOf(clientID), Seq: int64(seq)}
+func (k *Sessions) Ack(s mqtt.SessionRef, seq uint64, done func(error)) {
+	at := store.SessionPlace{Key: keyOf(s.ClientID), Seq: int64(seq)}
 	k.mu.Lock()
 	c := k.unsent[at]
-	var done func(error)
+	var kept func(error)
 	if c != nil {
 		// It has arrived: nothing is left to be kept.
 		delete(k.unsent, at)
-		done, c.write, c.done = c.done, nil, nil
+		kept, c.kind, c.done = c.done, none, nil
 	}
 	k.mu.Unlock()
 	if c != nil {
+		tell(kept, nil)
 		tell(done, nil)
 		return
 	}
-	k.add(&change{at: at, write: func(tx store.Tx) error { return tx.DeleteSessionMessages([]store.SessionPlace{at}) }})
+	k.add(&change{kind: ack, at: at, epoch: s.Epoch, done: done})
 }
 
 // Retain implements mqtt.Sessions.
 func (k *Sessions) Retain(m *mqtt.Message, done func(error)) {
-	if len(m.Payload) == 0 {
-		k.add(&change{done: done, write: func(tx store.Tx) error { return tx.DeleteRetained(m.Topic, 0) }})
-		return
+	row := &store.Retained{Topic: m.Topic, Stamp: m.Stamp, Expires: m.Expires}
+	if len(m.Payload) > 0 {
+		var err error
+		row.Packet, err = m.MarshalBinary()
+		if err != nil {
+			tell(done, err)
+			return
+		}
 	}
-	packet, err := m.MarshalBinary()
-	if err != nil {
-		tell(done, err)
-		return
-	}
-	row := store.Retained{Topic: m.Topic, Expires: m.Expires, Packet: packet}
-	k.add(&change{done: done, write: func(tx store.Tx) error { return tx.PutRetained(row) }})
+	k.add(&change{kind: retain, retained: row, done: done})
 }
 
 // add puts a change at the end of the queue.
@@ -206,113 +238,28 @@ func (k *Sessions) take() (batch []*change, closed bool) {
 	return batch, k.closed
 }
 
+// attempts is how often a batch is written that collides with another node.
+const attempts = 5
+
 // write writes a batch and tells those who wait.
-func (k *Sessions) write(batch []*change) {
-	err := k.store.Update(context.Background(), func(tx store.Tx) error {
-		for _, c := range batch {
-			if c.write == nil {
-				continue
-			}
-			if err := c.write(tx); err != nil {
-				return fmt.Errorf("session %x: %w", c.at.Key, err)
-			}
+func (k *Sessions) write(changes []*change) {
+	var err error
+	for range attempts {
+		err = k.store.Update(context.Background(), func(tx store.Tx) error {
+			b := batch{node: k.node, sessions: make(map[store.SessionKey]*outcome, len(changes))}
+			return b.write(tx, changes)
+		})
+		if k.node == "" || !apierr.Is(err, apierr.Conflict) {
+			break
 		}
-		return nil
-	})
+	}
 	if err != nil {
-		k.log.Error("mqtt: sessions cannot be written", "changes", len(batch), "err", err)
+		k.log.Error("mqtt: sessions cannot be written", "changes", len(changes), "err", err)
 	}
-	for _, c := range batch {
-		tell(c.done, err)
-	}
-}
-
-const page = 500
-
-// Load implements mqtt.Sessions. A message or session that cannot be read is
-// reported and left out: one of them must not keep all the others away.
-func (k *Sessions) Load(ctx context.Context, session func(mqtt.SessionState), message func(string, mqtt.QueuedMessage), retained func(*mqtt.Message)) error {
-	return k.store.View(ctx, func(r store.Reader) error {
-		ids, err := loadSessions(r, session)
-		if err != nil {
-			return err
+	for _, c := range changes {
+		if c.err == nil {
+			c.err = err
 		}
-		if err := k.loadMessages(r, ids, message); err != nil {
-			return err
-		}
-		return k.loadRetained(r, retained)
-	})
-}
-
-func loadSessions(r store.Reader, session func(mqtt.SessionState)) (map[store.SessionKey]string, error) {
-	ids := make(map[store.SessionKey]string)
-	p := store.Page[store.SessionKey]{Limit: page}
-	for {
-		rows, more, err := r.Sessions(p)
-		if err != nil {
-			return nil, err
-		}
-		for _, row := range rows {
-			ids[row.Key] = row.ClientID
-			s := mqtt.SessionState{ClientID: row.ClientID, Version: row.Version, Expiry: row.Expiry, Ends: row.Ends}
-			for _, u := range row.Subscriptions {
-				s.Subscriptions = append(s.Subscriptions, mqtt.SubscriptionState(u))
-			}
-			session(s)
-			p.After = row.Key
-		}
-		if !more {
-			return ids, nil
-		}
-	}
-}
-
-func (k *Sessions) loadMessages(r store.Reader, ids map[store.SessionKey]string, message func(string, mqtt.QueuedMessage)) error {
-	p := store.Page[store.SessionPlace]{Limit: page}
-	for {
-		rows, more, err := r.SessionMessages(p)
-		if err != nil {
-			return err
-		}
-		for _, row := range rows {
-			p.After = row.SessionPlace
-			id, ok := ids[row.Key]
-			if !ok {
-				continue // its session was never stored
-			}
-			m := &mqtt.Message{}
-			if err := m.UnmarshalBinary(row.Packet); err != nil {
-				k.log.Error("mqtt: stored message cannot be read", "client", id, "seq", row.Seq, "err", err)
-				continue
-			}
-			m.Expires = row.Expires
-			message(id, mqtt.QueuedMessage{Seq: uint64(row.Seq), Retain: row.Retain, Message: m})
-		}
-		if !more {
-			return nil
-		}
-	}
-}
-
-func (k *Sessions) loadRetained(r store.Reader, retained func(*mqtt.Message)) error {
-	p := store.Page[string]{Limit: page}
-	for {
-		rows, more, err := r.Retained(p)
-		if err != nil {
-			return err
-		}
-		for _, row := range rows {
-			p.After = row.Topic
-			m := &mqtt.Message{}
-			if err := m.UnmarshalBinary(row.Packet); err != nil {
-				k.log.Error("mqtt: retained message cannot be read", "topic", row.Topic, "err", err)
-				continue
-			}
-			m.Expires = row.Expires
-			retained(m)
-		}
-		if !more {
-			return nil
-		}
+		tell(c.done, c.err)
 	}
 }

@@ -94,7 +94,7 @@ func TestKeepsWhatMemoryKeeps(t *testing.T) {
 		var model mqtt.Memory
 		for _, into := range []mqtt.Sessions{k, &model} {
 			for _, id := range []string{"a", "b"} {
-				into.Delete(id, nil)
+				into.Delete(mqtt.SessionRef{ClientID: id}, nil)
 			}
 			into.Retain(&mqtt.Message{Topic: "r"}, nil)
 		}
@@ -117,11 +117,11 @@ func TestKeepsWhatMemoryKeeps(t *testing.T) {
 					into.Put(state, nil)
 				case 1, 2:
 					into.Put(state, nil)
-					into.Append(id, mqtt.QueuedMessage{Seq: seq, Retain: i%2 == 0, Message: message}, nil)
+					into.Append(mqtt.SessionRef{ClientID: id}, mqtt.QueuedMessage{Seq: seq, Retain: i%2 == 0, Message: message}, nil)
 				case 3:
-					into.Ack(id, acked)
+					into.Ack(mqtt.SessionRef{ClientID: id}, acked, nil)
 				case 4:
-					into.Delete(id, nil)
+					into.Delete(mqtt.SessionRef{ClientID: id}, nil)
 				case 5:
 					into.Retain(&mqtt.Message{Topic: "r", QoS: 1, Retain: true, Payload: message.Payload[:i%2]}, nil)
 				}
@@ -145,7 +145,7 @@ func TestDoneMeansDurable(t *testing.T) {
 	defer k.Close()
 	done, wait := waits(t)
 	k.Put(mqtt.SessionState{ClientID: "c", Version: 4}, nil)
-	k.Append("c", mqtt.QueuedMessage{Seq: 1, Message: &mqtt.Message{Topic: "t", QoS: 1}}, done)
+	k.Append(mqtt.SessionRef{ClientID: "c"}, mqtt.QueuedMessage{Seq: 1, Message: &mqtt.Message{Topic: "t", QoS: 1}}, done)
 	if err := wait(); err != nil {
 		t.Fatal(err)
 	}
@@ -179,13 +179,13 @@ func TestFailedWritesAreToldAndAcknowledgedOnesAreNotWritten(t *testing.T) {
 	k.Put(mqtt.SessionState{ClientID: "c"}, failed)
 	acked, second := waits(t)
 	// The first write is held up, or will be: this waits behind it, or beside it.
-	k.Append("c", mqtt.QueuedMessage{Seq: 1, Message: &mqtt.Message{Topic: "t", QoS: 1}}, acked)
+	k.Append(mqtt.SessionRef{ClientID: "c"}, mqtt.QueuedMessage{Seq: 1, Message: &mqtt.Message{Topic: "t", QoS: 1}}, acked)
 	bad, third := waits(t)
-	k.Append("c", mqtt.QueuedMessage{Seq: 2, Message: &mqtt.Message{QoS: 1}}, bad)
+	k.Append(mqtt.SessionRef{ClientID: "c"}, mqtt.QueuedMessage{Seq: 2, Message: &mqtt.Message{QoS: 1}}, bad)
 	if err := third(); err == nil {
 		t.Error("a message without a topic has been kept")
 	}
-	k.Ack("c", 1)
+	k.Ack(mqtt.SessionRef{ClientID: "c"}, 1, nil)
 	close(b.hold)
 	if err := first(); !errors.Is(err, errBroken) {
 		t.Errorf("put: got %v", err)

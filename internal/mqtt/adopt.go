@@ -1,0 +1,183 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+)
+
+// state returns what is to be kept of the session. ends is when it ends, in
+// milliseconds; 0 while connected. The lock must be held.
+func (c *client) state(ends int64) SessionState {
+	st := c.session.state(c.id, c.version, c.expiry.Milliseconds(), ends)
+	if c.srv.shared == nil {
+		return st
+	}
+	if !c.kept {
+		st.New, c.epoch = true, c.stamp // greater than that of any before
+	}
+	st.Epoch = c.epoch
+	return st
+}
+
+// ref names the session to Sessions.
+func (c *client) ref() SessionRef { return SessionRef{ClientID: c.id, Epoch: c.epoch} }
+
+// durable returns the function to be told when a change of the session, for
+// which p waits, is durable. The lock must be held.
+func (c *client) durable(p *pending) func(error) { return c.owned(p.add()) }
+
+// owned returns a function that is told of a change of the session and calls
+// next, which may be nil. If the session is another node's, it goes from here.
+func (c *client) owned(next func(error)) func(error) {
+	if c.srv.shared == nil {
+		return next
+	}
+	epoch := c.epoch
+	return func(err error) {
+		if errors.Is(err, ErrNotOwner) {
+			go c.lost(epoch) // whoever tells us may hold the lock
+		}
+		if next != nil {
+			next(err)
+		}
+	}
+}
+
+// lost forgets the client, because its session as of an epoch has turned out to be
+// another node's. What is kept of it is left alone.
+func (c *client) lost(epoch int64) {
+	c.mu.Lock()
+	if c.gone || c.epoch != epoch {
+		c.mu.Unlock()
+		return
+	}
+	s := c.srv
+	s.log.Warn("mqtt: session has been taken by another node", "client", c.id, "connected", c.conn != nil)
+	old := c.cut()
+	due := c.will
+	if due != nil && s.now().Before(due.due) {
+		due = nil
+	}
+	c.depart("")
+	c.mu.Unlock()
+	s.evicted(old)
+	due.publish(s)
+}
+
+// install makes a session that this node has taken known here, behind what has
+// come for it meanwhile. It does nothing if the client has come here by itself.
+func (s *Server) install(t *Taken, cl *claim) {
+	c := s.lock(t.ClientID)
+	defer c.mu.Unlock()
+	if c.conn != nil || c.epoch >= t.Epoch && c.kept {
+		return
+	}
+	if c.kept { // as of an earlier epoch: nothing of it is right
+		c.kept = false
+		c.reset(nil)
+	}
+	now := s.now()
+	c.restore(t.SessionState, now)
+	for _, m := range t.Messages {
+		c.restoreMessage(m)
+	}
+	if cl == nil {
+		c.due(now) // ends it, or sets its timer
+		return
+	}
+	s.mu.Lock()
+	early := cl.early
+	cl.early = nil
+	s.mu.Unlock()
+	for _, m := range early {
+		if o, ok := c.session.granted(m.Topic); ok && min(m.QoS, o.qos) > 0 {
+			c.push(&delivery{msg: m, qos: 1, retain: m.Retain && o.retainAsPublished}, new(pending))
+		}
+	}
+}
+
+// Adopt takes those sessions of a node that has died for which mine returns true;
+// of a node without a name, those that have been released. other is called with
+// each filter of those that it leaves, whose number it returns.
+func (s *Server) Adopt(ctx context.Context, from string, mine func(clientID string) bool, other func(filter string)) (left int, err error) {
+	if s.shared == nil {
+		return 0, nil
+	}
+	err = s.shared.Adopt(ctx, from, func(id string) bool {
+		return mine(id) && !s.claimed(id)
+	}, func(t Taken) {
+		s.install(&t, nil)
+		s.unfollow(t.ClientID)
+	}, func(st SessionState) {
+		left++
+		for _, u := range st.Subscriptions {
+			other(u.Filter)
+		}
+	})
+	return left, err
+}
+
+// claimed reports whether a client is about to connect here, which brings its
+// session along.
+func (s *Server) claimed(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.claims[id] != nil
+}
+
+// Owners returns the nodes that own sessions; see Shared.
+func (s *Server) Owners(ctx context.Context) ([]string, error) {
+	if s.shared == nil {
+		return nil, nil
+	}
+	return s.shared.Owners(ctx)
+}
+
+// Verify makes sure that the sessions here are still this node's, after it may
+// have been taken for dead, and drops those that are not. If it fails, it does not
+// know.
+func (s *Server) Verify(ctx context.Context) error {
+	if s.shared == nil {
+		return nil
+	}
+	p := new(pending)
+	for _, c := range s.everyone() {
+		c.mu.Lock()
+		if c.kept && !c.gone {
+			ends := int64(0)
+			if c.conn == nil {
+				ends = c.ends.UnixMilli()
+			}
+			c.keep(p, ends)
+		}
+		c.mu.Unlock()
+	}
+	if err := p.wait(ctx); !errors.Is(err, ErrNotOwner) {
+		return err
+	}
+	return nil
+}
+
+// leaveAll releases all sessions, because the server stops. Their subscriptions
+// stay, so that nobody takes them for ended before others have the sessions.
+func (s *Server) leaveAll(ctx context.Context) error {
+	if s.shared == nil {
+		return nil
+	}
+	p := new(pending)
+	for _, c := range s.everyone() {
+		c.mu.Lock()
+		if c.kept && !c.gone {
+			s.shared.Release(c.state(c.ends.UnixMilli()), p.add())
+			c.gone = true
+			s.mu.Lock()
+			delete(s.clients, c.id)
+			s.mu.Unlock()
+		}
+		c.mu.Unlock()
+	}
+	if err := p.wait(ctx); !errors.Is(err, ErrNotOwner) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Peers are the endpoints of the other nodes of a cluster. What they are told may
+// get lost, but for claims. They must be safe for concurrent use; only Claim may
+// block.
+type Peers interface {
+	// Interest is told of each change of the subscriptions to a filter, given with
+	// $share and all. Changes come in any order: their sum counts.
+	Interest(filter string, change Interest)
+	// Wanted reports whether anybody elsewhere subscribes to a topic.
+	Wanted(topic string) bool
+	// Online reports whether a member of the group that shares filter is
+	// connected elsewhere.
+	Online(filter string) bool
+	// Forward hands on a message that has been routed here: to the nodes where
+	// somebody has subscribed, or to all of them if it is retained. Neither the
+	// message nor what r points to may be modified, and r must not be kept.
+	Forward(m *Message, r Routed)
+	// Claim makes all other nodes let go of a client, and returns when they have:
+	// their connection to it is closed and its session kept in Sessions. A node
+	// that does not answer is waited for a few seconds at most; it is told again
+	// as soon as it can be reached.
+	Claim(ctx context.Context, c Claim) Claimed
+}
+
+// Interest is what the subscriptions to a filter come to, or how that changes.
+type Interest struct {
+	// Kept is how many there are, Online how many of these are in a group and of
+	// clients that are connected.
+	Kept, Online int
+	// Moved is how many there were of sessions that have just gone to another node.
+	Moved int
+}
+
+// Routed is what has become of a message on the node where it was published.
+type Routed struct {
+	// Served are the groups, by their filters, of which a member here gets it.
+	Served []string
+	// Moved are the sessions that would have got it, but have gone.
+	Moved []Moved
+	// Except are nodes that get it by other means.
+	Except []string
+}
+
+// Moved is a session that has gone to another node, where its messages follow it.
+type Moved struct {
+	ClientID string
+	Node     string
+}
+
+// Reach limits where a message of the server goes.
+type Reach struct {
+	// Here limits it to the clients of this node.
+	Here bool
+	// Except are nodes that it does not go to.
+	Except []string
+}
+
+// errMoved is why a message cannot be published now.
+var errMoved = errors.New("mqtt: a session that is to get the message is moving to another node")
+
+// PublishWithin is Publish for a part of the cluster. It fails if a session that
+// should get the message is moving: it is to be tried again then.
+func (s *Server) PublishWithin(ctx context.Context, m Message, r Reach) error {
+	if !validTopic(m.Topic) || m.QoS > 1 {
+		return fmt.Errorf("mqtt: message to %q with QoS %d", m.Topic, m.QoS)
+	}
+	m.topic = []byte(m.Topic)
+	p := new(pending)
+	behind := s.routeWithin(&m, nil, p, r)
+	if err := p.wait(ctx); err != nil {
+		return err
+	}
+	s.await(ctx, behind)
+	if slices.ContainsFunc(p.moved, func(to Moved) bool { return !slices.Contains(r.Except, to.Node) }) {
+		return errMoved
+	}
+	return nil
+}
+
+// Deliver delivers a message of another node to those who have subscribed here,
+// and of the groups only to those given by their filters. It waits for nobody. It
+// returns the sessions that should have got it, but have gone to other nodes. The
+// message must not be modified any more.
+func (s *Server) Deliver(m *Message, groups []string) []Moved {
+	if m.topic == nil {
+		m.topic = []byte(m.Topic)
+	}
+	if m.Retain && !reserved(m.Topic) {
+		s.hold(m)
+	}
+	t := newTargets(m)
+	defer t.release()
+	t.far, t.groups = true, groups
+	p := new(pending)
+	s.deliver(t, nil, p)
+	return p.moved
+}
+
+// Hand delivers a message to the session of one client, which has come here from
+// a node that should have delivered it. If it has gone further, the node where it
+// is now is returned.
+func (s *Server) Hand(clientID string, m *Message) (further string) {
+	if m.topic == nil {
+		m.topic = []byte(m.Topic)
+	}
+	s.mu.Lock()
+	c, cl, gone := s.clients[clientID], s.claims[clientID], s.moved[clientID]
+	if c == nil && cl != nil && len(cl.early) < s.limits.QueueMessages {
+		cl.early = append(cl.early, m)
+	}
+	if c == nil && cl == nil && gone != nil {
+		further = gone.moved
+	}
+	s.mu.Unlock()
+	if c != nil {
+		c.hand(m)
+	}
+	return further
+}
+
+// hand delivers m if the client has subscribed to its topic.
+func (c *client) hand(m *Message) {
+	c.mu.Lock()
+	o, ok := c.session.granted(m.Topic)
+	c.mu.Unlock()
+	if ok {
+		c.deliver(m, o, new(pending))
+	}
+}
+
+// missed notes that a message has come too late for a session here.
+func (c *client) missed(p *pending) {
+	if c.moved != "" {
+		p.moved = append(p.moved, Moved{ClientID: c.id, Node: c.moved})
+	}
+}
+
+// Wanted reports whether anybody here subscribes to a topic.
+func (s *Server) Wanted(topic string) bool { return s.tree.any(topic) }
+
+// listen makes a subscription known. The lock of the client must be held.
+func (c *client) listen(f filter, o options) {
+	added := c.srv.tree.subscribe(f, c, o)
+	if added && c.srv.cfg.Peers != nil {
+		c.srv.cfg.Peers.Interest(f.text, c.interest(f, 1))
+	}
+}
+
+// unlisten ends what listen has begun.
+func (c *client) unlisten(f filter) {
+	removed := c.srv.tree.unsubscribe(f, c)
+	if removed && c.srv.cfg.Peers != nil {
+		c.srv.cfg.Peers.Interest(f.text, c.interest(f, -1))
+	}
+}
+
+// interest returns what n subscriptions of the client to f count for.
+func (c *client) interest(f filter, n int) Interest {
+	switch {
+	case c.moved != "":
+		return Interest{Moved: n}
+	case f.share != "" && c.conn != nil:
+		return Interest{Kept: n, Online: n}
+	}
+	return Interest{Kept: n}
+}
+
+// countOnline tells the peers that the client is connected, as far as groups are
+// concerned, or no longer. The lock must be held.
+func (c *client) countOnline(n int) {
+	if c.srv.cfg.Peers == nil {
+		return
+	}
+	for i := range c.session.subs {
+		if f := c.session.subs[i].filter(); f.share != "" {
+			c.srv.cfg.Peers.Interest(f.text, Interest{Online: n})
+		}
+	}
+}
