@@ -45,7 +45,11 @@ type stmt struct {
 
 // connect opens a connection with the pragmas given, in order.
 func connect(path string, pragmas ...string) (*conn, error) {
-	q := url.Values{"_pragma": pragmas}
+	return connectTo(path, url.Values{"_pragma": pragmas})
+}
+
+// connectTo opens a connection with parameters as SQLite's addresses spell them.
+func connectTo(path string, q url.Values) (*conn, error) {
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
 	dc, err := new(sqlite.Driver).Open(u.String())
 	if err != nil {
