@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -86,7 +87,7 @@ func Move(ctx context.Context, dir, url string, o Options) (moved []Table, err e
 		return nil, explain(err)
 	}
 	o.Progress(Progress{Step: "collecting statistics"})
-	_, err = conn.Exec(ctx, `ANALYZE`)
+	_, err = conn.Exec(ctx, `ANALYZE `+strings.Join(all(), `, `))
 	if err != nil { // the database will come to it
 		o.Log.Warn("transfer: no statistics yet", "err", err)
 	}
