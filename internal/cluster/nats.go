@@ -63,7 +63,7 @@ const (
 	// While there is no connection, so many bytes of messages are kept.
 	reconnectBuffer = 1 << 20
 	// A connection that does not answer is given up after two of these.
-	pingEvery = 3 * time.Second
+	pingEvery = 2 * time.Second
 	dialTime  = 5 * time.Second
 	flushTime = 2 * time.Second
 )

@@ -1,10 +1,16 @@
 package cluster_test
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
+	"net"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 
 	"muster/internal/cluster"
 )
@@ -92,4 +98,140 @@ func openExternal(t *testing.T) (all [3]cluster.Bus) {
 		all[i] = openNATS(t, cluster.NATSConfig{Name: "ours", URL: url})
 	}
 	return all
+}
+
+func TestBusesWithOtherNamesDoNotMeet(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t, server.Options{})
+	ours := openNATS(t, cluster.NATSConfig{Name: "ours", URL: s.ClientURL()})
+	theirs := openNATS(t, cluster.NATSConfig{Name: "theirs", URL: s.ClientURL()})
+	in, _ := subscribe(t, ours, "s")
+	settle(t, ours)
+	settle(t, theirs)
+	publish(t, theirs, "s", "theirs")
+	if _, err := theirs.Request(t.Context(), "s", nil); !errors.Is(err, cluster.ErrNobody) {
+		t.Errorf("got error %v, want %v", err, cluster.ErrNobody)
+	}
+	publish(t, ours, "s", "ours")
+	in.want(t, "ours")
+}
+
+// TestNATSComesLater shows that a server elsewhere may be away at first, and
+// later: what is published meanwhile is kept within a bound.
+func TestNATSComesLater(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port //nolint:errcheck // it is one
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	url := fmt.Sprintf("nats://127.0.0.1:%d", port)
+	a := openNATS(t, cluster.NATSConfig{Name: "n", URL: url})
+	b := openNATS(t, cluster.NATSConfig{Name: "n", URL: url})
+	in, _ := subscribe(t, b, "s")
+	for range 2 {
+		if a.Healthy() == nil {
+			t.Error("healthy without a server")
+		}
+		kept := 0
+		for a.Publish("s", make([]byte, 1000)) == nil {
+			if kept++; kept > 10_000 {
+				t.Fatal("everything is kept")
+			}
+		}
+		if kept < 100 {
+			t.Errorf("%d messages kept", kept)
+		}
+		s := startNATS(t, server.Options{Port: port})
+		eventually(t, a.Healthy)
+		eventually(t, b.Healthy)
+		settle(t, a, b)
+		publish(t, a, "s", "now")
+		for m := in.next(t); string(m.Data) != "now"; m = in.next(t) {
+			if len(m.Data) != 1000 {
+				t.Errorf("got %.99q", m.Data)
+			}
+		}
+		s.Shutdown()
+		s.WaitForShutdown()
+		eventually(t, func() error { return unless(a.Healthy() == nil, "still healthy") })
+	}
+}
+
+func unless(bad bool, what string) error {
+	if bad {
+		return errors.New(what)
+	}
+	return nil
+}
+
+func TestNodesThatDoNotKnowTheSecretDoNotConnect(t *testing.T) {
+	t.Parallel()
+	ours := openNATS(t, cluster.NATSConfig{Name: "n", Listen: "127.0.0.1:0", Secret: secret})
+	in, _ := subscribe(t, ours, "s")
+	settle(t, ours)
+	var others []*cluster.NATS
+	for _, cfg := range []cluster.NATSConfig{
+		{Name: "n", Secret: []byte("another secret")},
+		{Name: "another", Secret: secret},
+	} {
+		cfg.Listen, cfg.Peers = "127.0.0.1:0", []string{ours.Address()}
+		others = append(others, openNATS(t, cfg))
+	}
+	// One that does know it gets through, though it comes last.
+	right := openNATS(t, cluster.NATSConfig{Name: "n", Listen: "127.0.0.1:0", Secret: secret, Peers: []string{ours.Address()}})
+	eventually(t, right.Healthy)
+	settle(t, ours, right)
+	for _, b := range others {
+		if b.Healthy() == nil {
+			t.Error("a stranger is connected")
+		}
+		publish(t, b, "s", "stranger")
+	}
+	publish(t, right, "s", "friend")
+	in.want(t, "friend")
+	// And nobody gets in as a client.
+	c, err := nats.Connect("nats://"+ours.Address(), nats.Timeout(2*time.Second))
+	if err == nil {
+		c.Close()
+		t.Error("the address of nodes takes clients")
+	}
+}
+
+func TestNATSSettings(t *testing.T) {
+	t.Parallel()
+	used, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = used.Close() })
+	for _, c := range []struct {
+		name string
+		cfg  cluster.NATSConfig
+		want string
+	}{
+		{"no name", cluster.NATSConfig{}, "no name"},
+		{"two names", cluster.NATSConfig{Name: "a.b"}, "no name"},
+		{"no port", cluster.NATSConfig{Name: "n", Listen: "127.0.0.1", Secret: secret}, "not host:port"},
+		{"no secret", cluster.NATSConfig{Name: "n", Listen: "127.0.0.1:0"}, "secret"},
+		{"other machines without certificates", cluster.NATSConfig{Name: "n", Listen: "0.0.0.0:0", Secret: secret}, "certificates"},
+		{"all addresses without certificates", cluster.NATSConfig{Name: "n", Listen: ":0", Secret: secret}, "certificates"},
+		{"a peer that is no address", cluster.NATSConfig{Name: "n", Listen: "127.0.0.1:0", Secret: secret, Peers: []string{"peer"}}, "not host:port"},
+		{"an advertised address that is none", cluster.NATSConfig{Name: "n", Listen: "127.0.0.1:0", Secret: secret, Advertise: "here"}, "not host:port"},
+		{"an address that is in use", cluster.NATSConfig{Name: "n", Listen: used.Addr().String(), Secret: secret}, used.Addr().String()},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			b, err := cluster.OpenNATS(t.Context(), c.cfg)
+			if err == nil {
+				t.Fatal("no error", b.Close())
+			}
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %q, want it to say %q", err, c.want)
+			}
+		})
+	}
 }
