@@ -86,11 +86,11 @@ func public(err error) error {
 // lost reports whether the connection that has met err is no longer good: the
 // server, or something on the way to it, has gone.
 func lost(err error) bool {
-	c := code(err)
-	if c == "" {
-		return severed(err)
+	if severed(err) {
+		return true
 	}
-	return c[:2] == "08" || c[:3] == "57P" || c == readOnly || c == idleInTransaction
+	c := code(err)
+	return len(c) == 5 && (c[:2] == "08" || c[:3] == "57P" || c == readOnly || c == idleInTransaction)
 }
 
 // severed reports whether err comes from the connection itself.

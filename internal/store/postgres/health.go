@@ -85,7 +85,7 @@ func (s *Store) probe() {
 			continue
 		}
 		at := time.Now()
-		err := s.run(context.Background(), &statement{`UPDATE meta SET value = value + 1 WHERE key = 'probe'`, nil, nil})
+		err := s.run(context.Background(), &statement{`UPDATE meta SET value = value + 1 WHERE key = 'probe'`, nil})
 		s.wrote(0, at, err)
 		if err == nil {
 			s.log.Info("postgres: writing works again")

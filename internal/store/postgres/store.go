@@ -154,7 +154,9 @@ func poolConfig(cfg Config) (*pgxpool.Config, error) {
 	}
 	pc.MaxConnLifetime, pc.MaxConnLifetimeJitter = time.Hour, 10*time.Minute
 	pc.MaxConnIdleTime = 5 * time.Minute
-	pc.PingTimeout = rollbackTime
+	// A connection that has died is found by the statement that meets it first,
+	// which is tried again: asking before every use would cost a round trip.
+	pc.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
 	cc := pc.ConnConfig
 	cc.ConnectTimeout = connectTime
 	cc.Tracer = cfg.tracer
@@ -171,10 +173,14 @@ func (s *Store) load(ctx context.Context) error {
 	var parts int
 	var now int64
 	at := time.Now()
-	err := s.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM parts), (extract(epoch FROM clock_timestamp()) * 1000)::bigint`).
-		Scan(&parts, &now)
+	var moving bool
+	err := s.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM parts), (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+		EXISTS (SELECT 1 FROM meta WHERE key = $1)`, MoveMark).Scan(&parts, &now, &moving)
 	if err != nil {
 		return err
+	}
+	if moving {
+		return errMoving
 	}
 	if parts < 1 {
 		return fmt.Errorf("the database has %d parts", parts)
@@ -202,7 +208,7 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		return nil, apierr.Wrap(apierr.Unavailable, err, "No connection to the database.")
+		return nil, apierr.Wrap(apierr.Unavailable, fmt.Errorf("%w: %w", errNoConnection, err), "No connection to the database.")
 	}
 	return conn, nil
 }

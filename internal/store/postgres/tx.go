@@ -2,10 +2,8 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -73,75 +71,6 @@ func (s *Store) update(ctx context.Context, begin string, fn func(*tx) error) er
 	})
 }
 
-const (
-	// patience is how long a call is tried again. An attempt that has begun by
-	// then may take a transaction's time longer.
-	patience = 8 * time.Second
-	// backoff is the first pause between attempts, on average; it doubles up to maxBackoff.
-	backoff    = 2 * time.Millisecond
-	maxBackoff = 250 * time.Millisecond
-)
-
-// repeat makes attempts until one succeeds or fails for good. An attempt returns
-// the error of its closure, or the fault for which nothing was stored.
-func (s *Store) repeat(ctx context.Context, attempt func() (failed, fault error)) error {
-	pause := backoff
-	end := time.Now()
-	if s.health.err() == nil {
-		end = end.Add(patience) // else the database is known to be away: one attempt shows whether it is back
-	}
-	for ; ; pause = min(2*pause, maxBackoff) {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		failed, fault := attempt()
-		if b, ok := errors.AsType[*statement](fault); ok {
-			fault = s.run(ctx, b)
-			if fault == nil {
-				continue
-			}
-		}
-		switch {
-		case fault == nil:
-			return failed
-		case errors.Is(fault, errUnknown) || !beaten(fault) && !lost(fault) || time.Now().After(end):
-			return public(fault)
-		}
-		select {
-		case <-ctx.Done():
-		case <-s.closing:
-			return public(fault)
-		case <-time.After(pause/2 + rand.N(pause)):
-		}
-	}
-}
-
-// statement is a statement that is an error: it is to be run first, alone.
-type statement struct {
-	sql  string
-	args []any
-	then func() // may be nil
-}
-
-// Error implements error.
-func (b *statement) Error() string { return "postgres: to be run first: " + b.sql }
-
-// run runs a statement in a transaction of its own.
-func (s *Store) run(ctx context.Context, b *statement) error {
-	conn, err := s.acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.release(conn)
-	within, cancel := timed(ctx, txTime)
-	defer cancel()
-	_, err = conn.Exec(within, b.sql, b.args...)
-	if err == nil && b.then != nil {
-		b.then()
-	}
-	return err
-}
-
 // attempt runs a closure in one transaction.
 func (s *Store) attempt(ctx context.Context, begin string, fn func(*tx) error) (failed, fault error) {
 	conn, err := s.acquire(ctx)
@@ -181,7 +110,7 @@ func (t *tx) enterPart(part int, fence int64) error {
 		return apierr.New(apierr.Conflict, "Part %d has been taken over: fence %d is older than %d.", part, fence, newest)
 	}
 	// It stays seen even if the closure fails.
-	t.before = &statement{`UPDATE parts SET fence = $2 WHERE part = $1 AND fence < $2`, []any{part, fence}, nil}
+	t.before = &statement{`UPDATE parts SET fence = $2 WHERE part = $1 AND fence < $2`, []any{part, fence}}
 	return t.before
 }
 

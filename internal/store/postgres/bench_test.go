@@ -1,0 +1,305 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"muster/internal/job"
+	"muster/internal/pgtest"
+	"muster/internal/store"
+	"muster/internal/store/postgres"
+)
+
+// The benchmarks compare the store with the bare database: the same server,
+// rows and batches, by one set-based statement that is handed what to write,
+// without queues, rules and bookkeeping.
+//
+//	go test -run '^$' -bench . ./internal/store/postgres
+
+// benchRows is how many executions the benchmarks' database holds; -short takes 1 %.
+const benchRows = 1_000_000
+
+const (
+	benchJob   = 1 << 40 // uid
+	benchT0    = 1_770_000_000_000
+	benchParts = 64
+	callers    = 256
+)
+
+func benchUID(i int) int64   { return 1<<50 + int64(i) }
+func benchName(i int) string { return fmt.Sprintf("thing-%07d", i) }
+func benchPart(i int) int    { return postgres.PartOf(benchName(i), benchParts) }
+
+func rows() int {
+	if testing.Short() {
+		return benchRows / 100
+	}
+	return benchRows
+}
+
+// arena is a server with two equal databases, in each of which every thing has
+// an execution of one job: one for the store and one for the bare statements.
+type arena struct {
+	url  string
+	bare *pgxpool.Pool
+}
+
+func newArena(b *testing.B) arena {
+	b.Helper()
+	server := pgtest.Start(b, "shared_buffers=1GB", "max_wal_size=8GB", "checkpoint_timeout=30min", "autovacuum=on")
+	a := arena{url: server.URL(b)}
+	bare := server.URL(b)
+	s := open(b, postgres.Config{URL: a.url, Parts: benchParts})
+	open(b, postgres.Config{URL: bare, Parts: benchParts})
+	err := s.Update(b.Context(), func(tx store.Tx) error { return tx.InsertJob(job.New(benchSpec("first"), benchJob, benchT0), "{}") })
+	if err != nil {
+		b.Fatal(err)
+	}
+	pool, err := pgxpool.New(b.Context(), bare)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(pool.Close)
+	a.bare = pool
+	fill(b, pool, rows())
+	from, to := schema(b, a.url), schema(b, bare)
+	for _, sql := range []string{
+		`INSERT INTO ` + from + `.things SELECT * FROM ` + to + `.things`,
+		`INSERT INTO ` + from + `.live SELECT * FROM ` + to + `.live ORDER BY part, thing_uid`,
+		`INSERT INTO ` + from + `.counts SELECT * FROM ` + to + `.counts`,
+	} {
+		must(b, pool, sql)
+	}
+	for _, s := range []string{from, to} {
+		for _, table := range []string{"things", "live", "counts", "jobs"} {
+			must(b, pool, `VACUUM (FREEZE, ANALYZE) `+s+`.`+table)
+		}
+	}
+	must(b, pool, `CHECKPOINT`)
+	return a
+}
+
+func must(b testing.TB, pool *pgxpool.Pool, sql string, args ...any) {
+	b.Helper()
+	if _, err := pool.Exec(b.Context(), sql, args...); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func schema(b testing.TB, address string) string {
+	b.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return u.Query().Get("search_path")
+}
+
+func benchSpec(id string) job.Spec {
+	return job.Spec{ID: id, Selection: job.Snapshot, Targets: []job.Target{{Kind: job.GroupTarget, Name: "all", UID: 1}}}
+}
+
+// fill copies n things and their executions into a database.
+func fill(b testing.TB, pool *pgxpool.Pool, n int) {
+	b.Helper()
+	order := make([]int, n)
+	counts := make([]int64, benchParts)
+	for i := range order {
+		order[i] = i
+		counts[benchPart(i)]++
+	}
+	slices.SortFunc(order, func(i, j int) int { return (benchPart(i)-benchPart(j))*benchRows*2 + i - j })
+	load := func(table string, columns []string, row func(i int) []any) {
+		b.Helper()
+		_, err := pool.CopyFrom(b.Context(), pgx.Identifier{table}, columns, pgx.CopyFromSlice(n, func(i int) ([]any, error) { return row(order[i]), nil }))
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	load("things", []string{"part", "name", "uid", "id", "type", "version", "created_at"}, func(i int) []any {
+		return []any{benchPart(i), benchName(i), benchUID(i), fmt.Sprint(i), "", 1, benchT0}
+	})
+	load("live", []string{"part", "thing_uid", "queued_at", "job_uid", "number", "status", "forced", "version", "started_at", "updated_at", "deadline", "step", "cause", "armed", "turn", "thing"}, func(i int) []any {
+		return []any{benchPart(i), benchUID(i), benchT0, benchJob, 1, 1, false, 1, 0, benchT0, 0, 0, benchJob, 0, 1, benchName(i)}
+	})
+	for p, c := range counts {
+		must(b, pool, `INSERT INTO counts VALUES ($1, $2, $3, 0, 0, 0, 0, 0, 0, 0)`, benchJob, p, c)
+	}
+}
+
+func benchRefs(things []int, jobUID int64) []job.Ref {
+	refs := make([]job.Ref, len(things))
+	for i, n := range things {
+		refs[i] = job.Ref{Thing: benchName(n), ThingUID: benchUID(n), JobUID: jobUID, History: true, Registered: true}
+	}
+	return refs
+}
+
+// contest measures rounds of the store and of the bare database in turns, b.N of
+// each, and reports the median of their ratios: the machine may be busy with
+// other things, but for both alike.
+func contest(b *testing.B, unit string, store, bare func() int) {
+	b.Helper()
+	measure := func(round func() int) float64 {
+		at := time.Now()
+		n := float64(round())
+		return n / time.Since(at).Seconds()
+	}
+	var rates, bares, ratios []float64
+	for range b.N {
+		rate := measure(store)
+		against := measure(bare)
+		rates, bares, ratios = append(rates, rate), append(bares, against), append(ratios, rate/against)
+	}
+	for name, v := range map[string][]float64{unit: rates, "bare-" + unit: bares, "ratio": ratios} {
+		slices.Sort(v)
+		b.ReportMetric(v[len(v)/2], name)
+	}
+	b.ReportMetric(0, "ns/op") // an op is a round
+}
+
+// load lets callers call op n times on random things, and returns the times that
+// the calls took.
+func load(b *testing.B, n int, op func(i int) error) []time.Duration {
+	b.Helper()
+	took := make([][]time.Duration, callers)
+	todo := make(chan int, callers)
+	var wg sync.WaitGroup
+	for c := range callers {
+		wg.Go(func() {
+			for i := range todo {
+				at := time.Now()
+				if err := op(i); err != nil {
+					b.Error(err)
+				}
+				took[c] = append(took[c], time.Since(at))
+			}
+		})
+	}
+	for range n {
+		todo <- rand.IntN(rows())
+	}
+	close(todo)
+	wg.Wait()
+	return slices.Concat(took...)
+}
+
+// BenchmarkUpdateQueues is a device's progress report: one execution of a random
+// thing is read, changed and counted, for 256 callers at a time.
+func BenchmarkUpdateQueues(b *testing.B) {
+	a := newArena(b)
+	for _, lanes := range []int{2, 4} {
+		b.Run(fmt.Sprintf("%d lanes", lanes), func(b *testing.B) {
+			const n = 40_000
+			var commits, calls int
+			s := open(b, postgres.Config{URL: a.url, Lanes: lanes, OnCommit: func(n int, _ time.Duration, _ error) { commits++; calls += n }})
+			h := newBare(b, a.bare, 2)
+			details := map[string]string{"progress": "50%"}
+			var took []time.Duration
+			contest(b, "ops/s", func() int {
+				took = append(took, load(b, n, func(i int) error {
+					return s.UpdateQueues(b.Context(), []job.Ref{{Thing: benchName(i), JobID: "first"}}, func(q *job.Queue) error {
+						_, err := q.Update(job.Update{Status: job.InProgress, Details: details}, benchT0+1)
+						return err
+					})
+				})...)
+				return n
+			}, func() int {
+				load(b, n, h.update)
+				return n
+			})
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+			b.ReportMetric(float64(calls)/float64(commits), "calls/commit")
+		})
+	}
+}
+
+// harness is the bare database: pipes that each commit what waits together.
+type harness struct {
+	calls chan *bareCall
+}
+
+type bareCall struct {
+	thing int
+	done  chan error
+}
+
+const bareBatch = 128
+
+func newBare(b *testing.B, pool *pgxpool.Pool, pipes int) *harness {
+	b.Helper()
+	h := &harness{calls: make(chan *bareCall, callers)}
+	var wg sync.WaitGroup
+	for range pipes {
+		wg.Go(func() { h.run(b, pool) })
+	}
+	b.Cleanup(func() {
+		close(h.calls)
+		wg.Wait()
+	})
+	return h
+}
+
+func (h *harness) update(i int) error {
+	k := &bareCall{thing: i, done: make(chan error, 1)}
+	h.calls <- k
+	return <-k.done
+}
+
+func (h *harness) run(b *testing.B, pool *pgxpool.Pool) {
+	for k := range h.calls {
+		batch := []*bareCall{k}
+		for more := true; more && len(batch) < bareBatch; {
+			select {
+			case k, more = <-h.calls:
+				if more {
+					batch = append(batch, k)
+				}
+			default:
+				more = false
+			}
+		}
+		err := bareUpdate(pool, batch)
+		if err != nil {
+			b.Error(err)
+		}
+		for _, k := range batch {
+			k.done <- err
+		}
+	}
+}
+
+// bareUpdate changes executions of known things, guarded by their version, and
+// adds up the counts, which is shape d of a transaction of one statement.
+func bareUpdate(pool *pgxpool.Pool, batch []*bareCall) error {
+	slices.SortFunc(batch, func(x, y *bareCall) int { return x.thing - y.thing })
+	var parts []int32
+	var uids []int64
+	var details []string
+	for i, k := range batch {
+		if i > 0 && k.thing == batch[i-1].thing {
+			continue // two for one thing: a statement can do only one
+		}
+		parts, uids, details = append(parts, int32(benchPart(k.thing))), append(uids, benchUID(k.thing)), append(details, `{"progress":"50%"}`)
+	}
+	_, err := pool.Exec(context.Background(), `WITH k AS (SELECT * FROM unnest($1::int[], $2::bigint[], $3::text[]) AS k(part, thing_uid, details)),
+		w AS (UPDATE live x SET status = 2, version = x.version + 1, updated_at = $5, details = k.details, started_at = $5 FROM k
+			WHERE x.part = k.part AND x.thing_uid = k.thing_uid AND x.queued_at = $6 AND x.job_uid = $4 AND x.number = 1
+			RETURNING x.part)
+		INSERT INTO counts AS c (job_uid, part, queued, in_progress, succeeded, failed, timed_out, rejected, removed, canceled)
+		SELECT $4, part, -count(*), count(*), 0, 0, 0, 0, 0, 0 FROM w GROUP BY part ORDER BY part
+		ON CONFLICT (job_uid, part) DO UPDATE SET queued = c.queued + excluded.queued, in_progress = c.in_progress + excluded.in_progress`,
+		parts, uids, details, benchJob, benchT0+1, benchT0)
+	return err
+}

@@ -1,0 +1,68 @@
+package postgres
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Statements collects the statements that stores opened with the Config use. It
+// is a tracer of pgx.
+type Statements struct {
+	mu   sync.Mutex
+	seen map[string]bool // guarded by mu
+}
+
+// Watch makes cfg's store report to s.
+func (s *Statements) Watch(cfg *Config) { cfg.tracer = s }
+
+func (s *Statements) see(sql string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen == nil {
+		s.seen = make(map[string]bool)
+	}
+	s.seen[sql] = true
+}
+
+// TraceQueryStart implements pgx.QueryTracer.
+func (s *Statements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
+	s.see(d.SQL)
+	return ctx
+}
+
+// TraceQueryEnd implements pgx.QueryTracer.
+func (s *Statements) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// TraceBatchStart implements pgx.BatchTracer.
+func (s *Statements) TraceBatchStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceBatchStartData) context.Context {
+	for _, q := range d.Batch.QueuedQueries {
+		s.see(q.SQL)
+	}
+	return ctx
+}
+
+// TraceBatchQuery implements pgx.BatchTracer.
+func (s *Statements) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+
+// TraceBatchEnd implements pgx.BatchTracer.
+func (s *Statements) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
+
+// All returns the statements seen, in order.
+func (s *Statements) All() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.seen))
+}
+
+// Waiting returns how many calls on queues wait for a lane.
+func (s *Store) Waiting() int {
+	n := 0
+	for _, l := range s.lanes {
+		n += len(l.calls)
+	}
+	return n
+}
