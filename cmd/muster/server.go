@@ -30,6 +30,8 @@ const (
 const (
 	loopsGrace = 5 * time.Second
 	storeGrace = 10 * time.Second
+	// A node that cannot say that it leaves is missed some seconds later.
+	clusterGrace = 3 * time.Second
 )
 
 // server is a running Muster; see newServer in wire.go.
@@ -40,6 +42,7 @@ type server struct {
 	http     *http.Server
 	engine   *engine.Engine
 	devices  *devices
+	members  *membership   // nil if it is alone on its database
 	loops    []engine.Loop // beside the engine's own
 	newKey   bool          // the first access key was made by this start
 	stopping atomic.Bool
@@ -65,6 +68,7 @@ func (s *server) run(ctx context.Context, ready func()) error {
 	defer stopLoops()
 	failed := make(chan error, 4)
 	looped := make(chan struct{})
+	s.members.run()
 	go func() {
 		defer close(looped)
 		if err := s.engine.Run(work, s.loops...); err != nil {
@@ -117,6 +121,7 @@ func (s *server) stop(stopLoops func(), looped <-chan struct{}) error {
 			return ctx.Err()
 		}
 	})
+	err = errors.Join(err, within("cluster", clusterGrace, s.members.leave), s.members.close())
 	err = errors.Join(err, within("store", storeGrace, func(context.Context) error { return s.folder.Close() }))
 	s.log.Info("stopped")
 	return err

@@ -29,12 +29,16 @@ func newServer(ctx context.Context, c config.Config, l net.Listener, log *slog.L
 		return nil, errors.Join(err, l.Close())
 	}
 	s := &server{cfg: c, folder: f, listener: l, log: log}
-	s.devices, err = openDevices(ctx, c)
+	s.members, err = join(ctx, c, f, log)
 	if err != nil {
 		return nil, errors.Join(err, l.Close(), f.Close())
 	}
+	s.devices, err = openDevices(ctx, c)
+	if err != nil {
+		return nil, errors.Join(err, l.Close(), s.members.close(), f.Close())
+	}
 	if err := s.build(ctx, metrics); err != nil {
-		return nil, errors.Join(err, l.Close(), s.devices.closeListeners(), f.Close())
+		return nil, errors.Join(err, l.Close(), s.devices.closeListeners(), s.members.close(), f.Close())
 	}
 	return s, nil
 }
@@ -48,27 +52,42 @@ func (s *server) build(ctx context.Context, metrics *prometheus.Registry) error 
 	if err != nil {
 		return err
 	}
-	s.engine, err = engine.New(ctx, engine.Config{
+	c := engine.Config{
 		Store: s.folder.store, UIDs: uids, Account: s.cfg.Account, StrictTerminal: s.cfg.StrictTerminal, Log: s.log,
 		Publisher: publisher,
-	})
+	}
+	s.members.configure(&c, s.devices.route)
+	s.engine, err = engine.New(ctx, c)
 	if err != nil {
 		return err
 	}
+	err = s.members.follow(s.engine, uids)
+	if err != nil {
+		return err
+	}
+	metrics.MustRegister(s.members.metrics()...)
 	metrics.MustRegister(loopFailures(s.engine.LoopFailures), newEngineMetrics(s.engine, s.folder.store))
 	r := registry.New(registry.Config{
 		Store: s.folder.store, UIDs: uids, Now: s.engine.Now, Sealer: s.folder.sealer, Account: s.cfg.Account,
 		Endpoint: s.cfg.Endpoint, DeleteTypeWait: s.cfg.DeleteThingTypeWait,
 		Changed: s.engine.Kick, Log: s.log,
 	})
-	sweep := r.GroupSweep()
-	s.loops = []engine.Loop{{Name: "group sweep", Next: sweep.Next, Once: sweep.Once}}
+	s.loops = s.members.led(r.GroupSweep())
 	if s.newKey, err = ensureKey(ctx, r, s.cfg.Data); err != nil {
 		return err
+	}
+	if s.members != nil {
+		err = s.folder.checkShared(ctx, s.cfg.MasterKeyFile)
+		if err != nil {
+			return err
+		}
 	}
 	s.devices.verifier, err = s.verifierOf(r)
 	if err != nil {
 		return err
+	}
+	if s.members != nil {
+		s.devices.active = whileLeader(s.members.node)
 	}
 	err = s.devices.build(ctx, s, s.engine, metrics)
 	if err != nil {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -21,6 +22,8 @@ type Updater interface {
 // Config says how a node takes part. Only Store is needed.
 type Config struct {
 	Store Updater
+	// ID is what the node is called: one that no node has had before. Empty makes one.
+	ID string
 	// Address is where others reach this node's bus, or empty.
 	Address string
 	// Beat is how often the node says that it lives; 0 is 1 s.
@@ -89,7 +92,7 @@ func Join(ctx context.Context, cfg Config) (*Node, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	n := &Node{cfg: cfg, id: rand.Text(), start: cfg.Now(), away: true}
+	n := &Node{cfg: cfg, id: cmp.Or(cfg.ID, rand.Text()), start: cfg.Now(), away: true}
 	_, err := n.renew(ctx)
 	if err != nil {
 		return nil, err

@@ -6,14 +6,20 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"muster/internal/apierr"
 	"muster/internal/job"
 	"muster/internal/store"
 )
 
 const (
-	// inlineSteps is how many chunks of a job's work its operator waits for.
-	inlineSteps = 8
+	// inlineSteps is how many chunks of a job's work its operator waits for, in as
+	// many parts, and inlineTime how long at most: what has begun by then is done.
+	inlineSteps = 64
+	inlineTime  = 100 * time.Millisecond
+	// inlineWide is how many of them go on at a time.
+	inlineWide = 4
 	// maxTurns is how many pieces of work of a part take turns, the oldest ones.
 	maxTurns = 64
 )
@@ -44,12 +50,11 @@ func (e *Engine) workJob(ctx context.Context, j job.Job, now int64) {
 	if err != nil {
 		e.rouseAll(Progress)
 	}
-	for i, w := range work {
+	for _, w := range work { // the loops of this engine come after us, the others need not wait
 		e.rouse(Progress, w.Part)
-		p, mine := e.owned(w.Part)
-		if err == nil && mine && i < inlineSteps {
-			_, err = e.workPart(ctx, p, j.UID, now)
-		}
+	}
+	if err == nil {
+		err = e.workInline(ctx, work, j.UID, now)
 	}
 	e.rouse(Completion, leading)
 	if err == nil {
@@ -58,6 +63,28 @@ func (e *Engine) workJob(ctx context.Context, j job.Job, now int64) {
 	if err != nil {
 		e.log.Warn("left to the loop", "job", j.ID, "err", err)
 	}
+}
+
+// workInline does the first chunk of a job's work in the parts of this engine, as
+// many as there is time for.
+func (e *Engine) workInline(ctx context.Context, work []store.Work, jobUID, now int64) error {
+	enough := wall().Add(inlineTime)
+	var g errgroup.Group
+	g.SetLimit(inlineWide)
+	for _, w := range work[:min(len(work), inlineSteps)] {
+		p, mine := e.owned(w.Part)
+		if !mine {
+			continue
+		}
+		g.Go(func() error {
+			if wall().After(enough) {
+				return nil
+			}
+			_, err := e.workPart(ctx, p, jobUID, now)
+			return err
+		})
+	}
+	return g.Wait()
 }
 
 // workPart does a chunk of the work whose turn it is in a part, or of a job's if

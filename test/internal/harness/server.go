@@ -37,7 +37,7 @@ type Config struct {
 // command returns the child process, not started.
 func (c Config) command(p Program, args []string) *exec.Cmd {
 	cmd := exec.Command(p.Path, args...)
-	cmd.Env = environ(c.Env)
+	cmd.Env = environ(append(storeOf(c.Data), c.Env...))
 	confine(cmd, c.UID)
 	return cmd
 }

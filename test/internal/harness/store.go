@@ -2,10 +2,8 @@ package harness
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"muster/internal/pgtest"
@@ -28,21 +26,28 @@ func OnSQLite(t testing.TB) {
 	}
 }
 
-// storeOf returns the environment that gives a server on a data folder its
-// database: always the same for the same folder.
-func storeOf(t testing.TB, data string) []string {
+// storeFile is the file in a data folder with the address of its database.
+const storeFile = "test-store"
+
+// giveStore gives a data folder a database of its own, if it has none.
+func giveStore(t testing.TB, data string) {
 	t.Helper()
-	if !OnPostgres() {
-		return nil
+	file := filepath.Join(data, storeFile)
+	_, err := os.Stat(file)
+	if !OnPostgres() || err == nil {
+		return
 	}
-	file := filepath.Join(data, "test-store")
-	url, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		url = []byte(pgtest.URL(t))
-		err = errors.Join(os.MkdirAll(data, 0o700), os.WriteFile(file, url, 0o600))
-	}
+	err = errors.Join(os.MkdirAll(data, 0o700), os.WriteFile(file, []byte(pgtest.URL(t)), 0o600))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []string{"MUSTER_STORE=" + strings.TrimSpace(string(url))}
+}
+
+// storeOf returns the environment in which a program finds the database of a data folder.
+func storeOf(data string) []string {
+	url, err := os.ReadFile(filepath.Join(data, storeFile))
+	if err != nil {
+		return nil // SQLite, in the folder
+	}
+	return []string{"MUSTER_STORE=" + string(url)}
 }

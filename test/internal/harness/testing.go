@@ -45,7 +45,7 @@ func Serve(t testing.TB, p Program, c Config) *Server {
 	if c.Data == "" {
 		c.Data = t.TempDir()
 	}
-	c.Env = append(storeOf(t, c.Data), c.Env...)
+	giveStore(t, c.Data)
 	ctx, cancel := context.WithTimeout(t.Context(), startGrace)
 	defer cancel()
 	s, err := Start(ctx, p, c)
