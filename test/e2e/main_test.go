@@ -1,5 +1,5 @@
 // Package e2e_test tests the real program from outside: with the clients of AWS
-// for Go and Python, with kills in the middle of work, with broken disks.
+// for Go, Python and JavaScript, with kills in the middle of work, with broken disks.
 //
 // MUSTER_TEST_SEED repeats the choices of a test that has printed one,
 // MUSTER_TEST_BINARY tests a program that is there already, and MUSTER_TEST_RACE=1
