@@ -23,6 +23,7 @@ type cli struct {
 	Jobs    jobsCmd    `cmd:"" help:"Create, watch and control jobs."`
 	Things  thingsCmd  `cmd:"" help:"Register and list things."`
 	Groups  groupsCmd  `cmd:"" help:"Make thing groups and fill them."`
+	Migrate migrateCmd `cmd:"" help:"Bring PostgreSQL up to date, or move an installation there."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

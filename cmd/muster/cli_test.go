@@ -12,6 +12,7 @@ func TestHelpIsTheManual(t *testing.T) {
 		"help-serve.txt":       {"serve", "--help"},
 		"help-demo.txt":        {"demo", "--help"},
 		"help-keys-create.txt": {"keys", "create", "--help"},
+		"help-migrate.txt":     {"migrate", "--help"},
 		"help-jobs-create.txt": {"jobs", "create", "--help"},
 		"help-jobs-watch.txt":  {"jobs", "watch", "--help"},
 	} {
