@@ -62,9 +62,8 @@ func (n *Node) Beat(ctx context.Context) error {
 
 // renewal is what a transaction that says that the node lives has found out.
 type renewal struct {
-	row   store.Node
-	clock clock
-	view  view
+	row  store.Node
+	view view
 }
 
 // renew says that the node lives. It reports whether there is something to move.
@@ -94,8 +93,9 @@ func (n *Node) renew(ctx context.Context) (more bool, err error) {
 	return calm && !r.view.plan().none(), err
 }
 
-// renewal reads what there is, and decides on the node's own row. It changes
-// nothing, since it may run again.
+// renewal reads what there is, and decides on the node's own row. It may run
+// again, so it changes nothing but the clock, which is right whatever becomes of
+// the transaction.
 func (n *Node) renewal(tx store.Tx) (r renewal, err error) {
 	before := n.local()
 	db, err := tx.Clock()
@@ -113,9 +113,9 @@ func (n *Node) renewal(tx store.Tx) (r renewal, err error) {
 	}
 	n.mu.Lock()
 	old, away := n.row, n.away
-	r.clock = n.clock.measured(before, after, ms(db), ms(floor))
+	n.clock = n.clock.measured(before, after, ms(db), ms(floor))
+	now := n.clock.read(after)
 	n.mu.Unlock()
-	now := r.clock.read(after)
 	r.view.now = now.Milliseconds()
 	r.row = store.Node{
 		ID: n.id, Slot: old.Slot, Address: n.cfg.Address, StartedAt: old.StartedAt,
@@ -194,7 +194,7 @@ func (n *Node) renewedAt(start time.Duration, moves int, r renewal, err error) (
 	if n.away && n.row.ID != "" {
 		n.cfg.Log.Info("cluster: back again", "node", n.id, "after", n.local()-n.renewed)
 	}
-	n.away, n.renewed, n.clock, n.row, n.since = false, start, r.clock, r.row, r.view.since
+	n.away, n.renewed, n.row, n.since = false, start, r.row, r.view.since
 	if n.lapse != nil {
 		n.lapse.Reset(start + n.cfg.TTL - n.local())
 	}
