@@ -56,7 +56,7 @@ func (m *mover) all() error {
 func (m *mover) begin() error {
 	_, err := m.tx.Exec(m.ctx, `UPDATE meta SET value = value + 1 WHERE key = $1`, postgres.MoveMark)
 	if err != nil {
-		return err
+		return locked(err)
 	}
 	var encoding string
 	err = m.tx.QueryRow(m.ctx, `SELECT current_setting('server_encoding'), (SELECT count(*) FROM parts)`).Scan(&encoding, &m.parts)

@@ -75,7 +75,7 @@ func Move(ctx context.Context, dir, url string, o Options) (moved []Table, err e
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // what is not committed by then is not to be
 	err = announce(ctx, conn)
 	if err != nil {
-		return nil, explain(err)
+		return nil, fmt.Errorf("transfer: %w", err)
 	}
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		m := &mover{ctx: ctx, from: from, tx: tx, tell: o.Progress}
@@ -84,7 +84,7 @@ func Move(ctx context.Context, dir, url string, o Options) (moved []Table, err e
 		return err
 	})
 	if err != nil {
-		return nil, explain(err)
+		return nil, fmt.Errorf("transfer: %w", err)
 	}
 	o.Progress(Progress{Step: "collecting statistics"})
 	_, err = conn.Exec(ctx, `ANALYZE `+strings.Join(all(), `, `))
@@ -94,12 +94,12 @@ func Move(ctx context.Context, dir, url string, o Options) (moved []Table, err e
 	return moved, nil
 }
 
-// explain says what it means that the mark is locked.
-func explain(err error) error {
+// locked says what it means that somebody else has locked the mark.
+func locked(err error) error {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "55P03" {
-		return errors.New("transfer: another move into the target is under way")
+		return errors.New("another move into the target is under way, or has ended just now")
 	}
-	return fmt.Errorf("transfer: %w", err)
+	return err
 }
 
 // connect opens a connection that may take its time.
@@ -131,6 +131,6 @@ func announce(ctx context.Context, conn *pgx.Conn) error {
 			}
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO meta (key, value) VALUES ($1, 0) ON CONFLICT (key) DO NOTHING`, postgres.MoveMark)
-		return err
+		return locked(err)
 	})
 }
