@@ -280,3 +280,7 @@ func TestClosureThatEndsItsGoroutine(t *testing.T) {
 		t.Errorf("afterwards: %v", err)
 	}
 }
+
+func thingOf(uid int64, name string) thing.Thing {
+	return thing.Thing{UID: uid, Name: name, ID: name, Version: 1, CreatedAt: t0}
+}

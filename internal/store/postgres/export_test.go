@@ -66,3 +66,6 @@ func (s *Store) Waiting() int {
 	}
 	return n
 }
+
+// URL returns the address of the database.
+func (s *Store) URL() string { return s.cfg.URL }
