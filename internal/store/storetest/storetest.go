@@ -42,6 +42,7 @@ func Run(t *testing.T, open Open) {
 		{"busy", testBusy},
 		{"floor", testFloor},
 		{"concurrency", testConcurrency},
+		{"skew", testSkew},
 		{"paging", testPaging},
 		{"random", testRandom},
 	} {
