@@ -19,7 +19,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"muster/internal/cluster"
@@ -45,7 +44,6 @@ type membership struct {
 	bus    cluster.Bus
 	routes func([]string) error // tells an embedded bus where the others are; nil if there is nothing to tell
 	peers  *peers.Peers
-	lock   *flock.Flock
 	log    *slog.Logger
 
 	parts   atomic.Pointer[[]engine.Part]
@@ -59,15 +57,8 @@ func join(ctx context.Context, c config.Config, f *folder, log *slog.Logger) (*m
 	if c.Store == "" {
 		return nil, nil //nolint:nilnil // alone is no error
 	}
-	m := &membership{log: log, lock: flock.New(filepath.Join(c.Data, "muster.lock"))}
-	locked, err := m.lock.TryLock()
-	if err == nil && !locked {
-		err = fmt.Errorf("another server runs on %s: each needs a data folder of its own", c.Data)
-	}
-	if err != nil {
-		return nil, err
-	}
-	err = m.open(ctx, c, f)
+	m := &membership{log: log}
+	err := m.open(ctx, c, f)
 	if err != nil {
 		return nil, errors.Join(err, m.close())
 	}
@@ -323,7 +314,7 @@ func (m *membership) leave(ctx context.Context) error {
 	return err
 }
 
-// close ends the bus and gives the data folder back.
+// close ends the bus.
 func (m *membership) close() error {
 	if m == nil {
 		return nil
@@ -335,7 +326,7 @@ func (m *membership) close() error {
 	if m.bus != nil {
 		errs = append(errs, m.bus.Close())
 	}
-	return errors.Join(append(errs, m.lock.Close())...)
+	return errors.Join(errs...)
 }
 
 // metrics are the numbers of the cluster.

@@ -10,12 +10,15 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/gofrs/flock"
+
 	"muster/internal/auth"
 	"muster/internal/auth/sigv4"
 	"muster/internal/config"
 	"muster/internal/job"
 	"muster/internal/registry"
 	"muster/internal/store"
+	"muster/internal/store/postgres"
 	"muster/internal/store/sqlite"
 )
 
@@ -31,6 +34,7 @@ const deviceEndpointName = "device-endpoints"
 type folder struct {
 	path      string
 	store     store.Store
+	lock      *flock.Flock // nil if the store has one
 	masterKey []byte
 	sealer    *auth.Sealer
 }
@@ -40,21 +44,20 @@ type folder struct {
 // keys, which would be lost with the old one, unless replaceKey is set. log and m
 // may be nil.
 func openFolder(ctx context.Context, c config.Config, log *slog.Logger, m *storeMetrics, replaceKey bool) (*folder, error) {
-	s, err := openStore(ctx, c, log, m)
-	if err != nil {
-		return nil, err
+	f := &folder{path: c.Data}
+	err := f.openStore(ctx, c, log, m)
+	if err == nil {
+		err = f.openSealer(ctx, c.MasterKeyFile, replaceKey)
 	}
-	f := &folder{path: c.Data, store: s}
-	err = f.openSealer(ctx, c.MasterKeyFile, replaceKey)
 	if err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
 
-// openStore opens the database that the configuration names. A folder is made
-// in any case: it is where the keys are.
-func openStore(ctx context.Context, c config.Config, log *slog.Logger, m *storeMetrics) (store.Store, error) {
+// openStore opens the database that the configuration names. The folder is there
+// and locked in any case: it is where the keys are.
+func (f *folder) openStore(ctx context.Context, c config.Config, log *slog.Logger, m *storeMetrics) (err error) {
 	if m == nil {
 		m = new(storeMetrics)
 	}
@@ -63,13 +66,41 @@ func openStore(ctx context.Context, c config.Config, log *slog.Logger, m *storeM
 		if m.calls != nil {
 			cfg.OnCommit, cfg.OnCheckpoint = m.committed, m.checkpointed
 		}
-		return sqlite.Open(ctx, cfg)
+		f.store, err = orNothing(sqlite.Open(ctx, cfg))
+		return err
 	}
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("the data folder cannot be made: %w: choose another folder, or give write permission", err)
+		return fmt.Errorf("the data folder cannot be made: %w: choose another folder, or give write permission", err)
 	}
-	return openPostgres(ctx, c, log, m)
+	f.lock = flock.New(filepath.Join(c.Data, "muster.lock"))
+	locked, err := f.lock.TryLock()
+	if err == nil && !locked {
+		err = fmt.Errorf("%s: %w: each server needs a data folder of its own", c.Data, errInUse)
+	}
+	if err != nil {
+		return err
+	}
+	cfg := postgres.Config{URL: c.Store, MaxConns: int(c.StoreConns), Log: log}
+	if m.calls != nil {
+		cfg.OnCommit = m.committed
+	}
+	f.store, err = orNothing(postgres.Open(ctx, cfg))
+	return err
 }
+
+// orNothing makes a store that could not be opened none at all.
+func orNothing[S store.Store](s S, err error) (store.Store, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// errInUse says that another process has the data folder.
+var errInUse = errors.New("another server is running on the folder")
+
+// inUse reports whether another process has a data folder.
+func inUse(err error) bool { return errors.Is(err, sqlite.ErrInUse) || errors.Is(err, errInUse) }
 
 // openSealer makes the sealer of the access keys in the store.
 func (f *folder) openSealer(ctx context.Context, masterKeyFile string, replaceKey bool) error {
@@ -134,7 +165,16 @@ func (f *folder) keys() *registry.Registry {
 }
 
 // Close gives the folder back.
-func (f *folder) Close() error { return f.store.Close() }
+func (f *folder) Close() error {
+	var errs []error
+	if f.store != nil {
+		errs = append(errs, f.store.Close())
+	}
+	if f.lock != nil {
+		errs = append(errs, f.lock.Close())
+	}
+	return errors.Join(errs...)
+}
 
 // exists reports whether the configuration names the data of some server, without
 // opening it. A database elsewhere is taken to be there.

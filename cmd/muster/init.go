@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"muster/internal/config"
-	"muster/internal/store/sqlite"
 )
 
 // folderFlags choose a data folder for commands that open it themselves. They
@@ -57,7 +56,7 @@ func (c initCmd) Run(ctx context.Context, sys system) (err error) {
 		return err
 	}
 	f, err := openFolder(ctx, cfg, nil, nil, c.ReplaceMasterKey)
-	if errors.Is(err, sqlite.ErrInUse) {
+	if inUse(err) {
 		fmt.Fprintf(sys.stdout, "%s is a data folder already, and a server runs on it.\n", absolute(cfg.Data))
 		return nil
 	}

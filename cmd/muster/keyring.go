@@ -10,7 +10,6 @@ import (
 
 	"muster/internal/client"
 	"muster/internal/registry"
-	"muster/internal/store/sqlite"
 	"muster/internal/wire"
 )
 
@@ -48,7 +47,7 @@ func (f keyFlags) with(ctx context.Context, sys system, do func(keyring) error) 
 		if err == nil {
 			return errors.Join(do(folderKeys{data.keys()}), data.Close())
 		}
-		if !errors.Is(err, sqlite.ErrInUse) {
+		if !inUse(err) {
 			return err
 		}
 	}

@@ -60,6 +60,8 @@ func (s *server) greet(w io.Writer) {
 	switch {
 	case s.newKey:
 		note = " (new: the first access key)"
+	case err != nil && s.members != nil:
+		note = " (not there; the first access key is on the node that has made it)"
 	case err != nil:
 		note = " (not there; muster keys create makes another key while no server runs)"
 	}

@@ -23,6 +23,7 @@ import (
 // stored is refused, reads go on, and when there is room again the server works
 // again by itself. Nothing that was acknowledged is lost, nor after a kill.
 func TestFullDisk(t *testing.T) {
+	harness.OnSQLite(t)
 	t.Parallel()
 	disk := t.TempDir()
 	const size = 12 << 20
@@ -61,6 +62,7 @@ func fill(path string) error {
 // TestFileSizeLimit is a full disk for those who may not mount one: the
 // process is told that its files may not grow.
 func TestFileSizeLimit(t *testing.T) {
+	harness.OnSQLite(t)
 	t.Parallel()
 	limit := func(s *harness.Server, bytes uint64) error {
 		var now unix.Rlimit

@@ -56,6 +56,7 @@ func database(data string) string { return filepath.Join(data, "muster.db") }
 
 // TestSecondServerOnAFolder is refused, and the first goes on.
 func TestSecondServerOnAFolder(t *testing.T) {
+	harness.OnSQLite(t)
 	t.Parallel()
 	s := newStack(t)
 	text := refuses(t, harness.Config{Data: s.Data()})
@@ -69,6 +70,7 @@ func TestSecondServerOnAFolder(t *testing.T) {
 // TestDamagedDatabase is told at the start and not touched: what can be saved of
 // it must not get worse.
 func TestDamagedDatabase(t *testing.T) {
+	harness.OnSQLite(t)
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
@@ -108,6 +110,7 @@ func TestDamagedDatabase(t *testing.T) {
 // TestOtherDatabases are not taken for one's own: not that of a newer Muster,
 // and not that of another program.
 func TestOtherDatabases(t *testing.T) {
+	harness.OnSQLite(t)
 	t.Parallel()
 	alter := func(t *testing.T, data, statement string) {
 		t.Helper()
@@ -134,6 +137,7 @@ func TestOtherDatabases(t *testing.T) {
 // TestReadOnlyFolder is refused at the start with what to do, be it new or in
 // use, and works once it may be written to.
 func TestReadOnlyFolder(t *testing.T) {
+	harness.OnSQLite(t)
 	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("folders there have no mode")

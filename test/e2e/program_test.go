@@ -113,7 +113,7 @@ func TestDisabledKey(t *testing.T) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
-		r, err := program.Run(ctx, harness.Config{Env: env}, append(args, "--data", s.Data())...)
+		r, err := program.Run(ctx, harness.Config{Data: s.Data(), Env: env}, append(args, "--data", s.Data())...)
 		check(t, strings.Join(args, " "), err)
 		return r
 	}
