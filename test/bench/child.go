@@ -30,11 +30,21 @@ const account = "123456789012"
 
 // childOptions say what a child serves. The key is made for this run alone.
 type childOptions struct {
-	Serve         string // "bare": the bare signed handler; "muster": the API on a store
-	KeyID, Secret string
+	Serve         string // one of the constants below
+	KeyID, Secret string // over HTTP
 	Dir           string // of the store
+	TLS           string // over MQTT: folder of an authority; empty for none
 	Profile       string // file for a CPU profile; empty for none
 }
+
+// What a child serves.
+const (
+	serveHandler  = "bare signed handler"
+	serveAPI      = "Muster's API over HTTP, on a store"
+	serveEndpoint = "bare MQTT endpoint"
+	serveDevices  = "Muster's jobs API over MQTT, on a store"
+	serveAccepts  = "bare connections"
+)
 
 // String returns the options in the form that child reads.
 func (o childOptions) String() string {
@@ -51,6 +61,12 @@ func child(ctx context.Context, options string) (err error) {
 	if err := json.Unmarshal([]byte(options), &o); err != nil {
 		return err
 	}
+	switch o.Serve {
+	case serveEndpoint, serveDevices:
+		return mqttChild(ctx, o)
+	case serveAccepts:
+		return acceptChild(ctx, o)
+	}
 	v, err := sigv4.NewVerifier(sigv4.Config{
 		Secret: func(context.Context, string) (string, error) { return o.Secret, nil }, Region: region, Account: account,
 	})
@@ -58,7 +74,7 @@ func child(ctx context.Context, options string) (err error) {
 		return err
 	}
 	var handler http.Handler = bareHandler{v}
-	if o.Serve == "muster" {
+	if o.Serve == serveAPI {
 		api, done, err := openAPI(ctx, o.Dir, v)
 		if err != nil {
 			return err
@@ -84,7 +100,7 @@ func serveUntilEOF(ctx context.Context, h http.Handler, profile string) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, os.Stdin)
+	err = answerUntilEOF(os.Stdin, os.Stdout)
 	err = errors.Join(err, stop(), s.Close())
 	if e := <-served; !errors.Is(e, http.ErrServerClosed) {
 		err = errors.Join(err, e)

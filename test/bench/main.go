@@ -54,17 +54,24 @@ type options struct {
 	profile    string
 
 	rounds, connections int
-	executions          int // in the large store
-	things              int // that a rollout is for
+	devices             []int // that send over MQTT at the same time, one load after the other
+	idle                int   // devices that are only connected
+	listening           int   // devices that a rollout is told to
+	executions          int   // in the large store
+	things              int   // that a rollout is for
 	starts              int
 	interval            interval
+	churn               time.Duration // 0: the rows are measured
 }
 
 // rowNames are the rows, in the order in which they are measured.
-var rowNames = []string{"i", "iii", "vii", "start"}
+var rowNames = []string{"i", "ii", "iii", "iv", "v", "vii", "start"}
 
 func parse(args []string, stderr io.Writer) (options, error) {
-	o := options{rounds: 3, starts: 7, things: 100_000, interval: interval{time.Second, 4 * time.Second}}
+	o := options{
+		rounds: 3, starts: 7, things: 100_000, devices: []int{100, 1000, 5000}, idle: 10_000, listening: 9000,
+		interval: interval{time.Second, 4 * time.Second},
+	}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	rows := fs.String("rows", strings.Join(rowNames, ","), "which `rows` to measure")
@@ -72,7 +79,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.BoolVar(&o.large, "large", false, "roll out to 1,000,000 things, too")
 	fs.BoolVar(&o.inMarkdown, "markdown", false, "print the tables in Markdown")
 	fs.StringVar(&o.dir, "dir", "", "`folder` for temporary data; it decides which disk is measured (default: the system's)")
-	fs.StringVar(&o.profile, "profile", "", "write CPU profiles of rows i and iii into this `folder`; row i is then served by this program instead of muster")
+	fs.StringVar(&o.profile, "profile", "", "write CPU profiles of rows i, ii and iii into this `folder`; rows i and ii are then served by this program instead of muster")
+	fs.DurationVar(&o.churn, "churn", 0, "instead of the rows, let devices connect, disconnect and resume for so `long`, and watch the memory")
 	fs.IntVar(&o.connections, "connections", 256, "how many devices send at the same time")
 	fs.IntVar(&o.executions, "executions", 1_000_000, "how many executions the large store holds")
 	if err := fs.Parse(args); err != nil {
@@ -89,6 +97,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	if o.quick {
 		o.rounds, o.starts, o.executions = 1, 3, min(o.executions, 100_000)
+		o.devices, o.idle, o.listening = []int{100, 1000}, 1000, 1000
 		o.interval = interval{500 * time.Millisecond, 2 * time.Second}
 	}
 	if o.connections < 1 || o.executions < hotThings {
@@ -120,6 +129,12 @@ func bench(ctx context.Context, o options, stdout io.Writer, log *log.Logger) (e
 	if o.quick {
 		s.conditions = append(s.conditions, "QUICK: one short round, not fit for comparison")
 	}
+	if o.churn > 0 {
+		if err := s.churns(ctx); err != nil {
+			return fmt.Errorf("churn: %w", err)
+		}
+		return s.print(stdout, begin)
+	}
 	log.Print("building muster")
 	if s.program, err = buildMuster(ctx, temp); err != nil {
 		return err
@@ -127,7 +142,10 @@ func bench(ctx context.Context, o options, stdout io.Writer, log *log.Logger) (e
 	for _, row := range []struct {
 		name    string
 		measure func(context.Context) error
-	}{{"i", s.updates}, {"iii", s.fanOuts}, {"vii", s.sizes}, {"start", s.startUps}} {
+	}{
+		{"i", s.updates}, {"ii", s.requests}, {"iii", s.fanOuts}, {"iv", s.memories}, {"v", s.notifications},
+		{"vii", s.sizes}, {"start", s.startUps},
+	} {
 		if !slices.Contains(o.rows, row.name) {
 			continue
 		}
@@ -135,11 +153,16 @@ func bench(ctx context.Context, o options, stdout io.Writer, log *log.Logger) (e
 			return fmt.Errorf("row %s: %w", row.name, err)
 		}
 	}
+	return s.print(stdout, begin)
+}
+
+// print prints what was found.
+func (s *session) print(w io.Writer, begin time.Time) error {
 	s.note("The run took %s; load average %s at its end.", time.Since(begin).Round(time.Second), loadAverage())
-	if o.inMarkdown {
-		return s.markdown(stdout)
+	if s.inMarkdown {
+		return s.markdown(w)
 	}
-	return s.text(stdout)
+	return s.text(w)
 }
 
 // seeded returns the folder of a store with a fleet, made at the first call.

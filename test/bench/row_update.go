@@ -50,7 +50,7 @@ type updateRounds struct {
 
 func (r *updateRounds) round(ctx context.Context, s *session, dir string, commits *bareCommits) error {
 	id, secret := auth.NewAccessKey()
-	o := childOptions{Serve: "bare", KeyID: id, Secret: secret}
+	o := childOptions{Serve: serveHandler, KeyID: id, Secret: secret}
 	p, err := startChild(ctx, o)
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func (r *updateRounds) round(ctx context.Context, s *session, dir string, commit
 	if s.profile == "" {
 		p, _, err = startMuster(ctx, s.program, dir)
 	} else {
-		o.Serve, o.Dir, o.Profile = "muster", dir, filepath.Join(s.profile, "update.prof")
+		o.Serve, o.Dir, o.Profile = serveAPI, dir, filepath.Join(s.profile, "update.prof")
 		p, err = startChild(ctx, o)
 	}
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,9 +32,13 @@ func buildMuster(ctx context.Context, dir string) (string, error) {
 // process is a server in a process of its own.
 type process struct {
 	target
-	cmd *exec.Cmd
+	cmd  *exec.Cmd
+	mqtt string // host:port; empty if it is not spoken
 	// end is how the process is asked to stop.
 	end func() error
+	// in and out are those of a child.
+	in  io.Writer
+	out *bufio.Reader
 }
 
 func (p *process) cpu() time.Duration { return processCPU(p.cmd.Process.Pid) }
@@ -75,10 +80,30 @@ func startMuster(ctx context.Context, program, dir string) (_ *process, took tim
 	}
 	err = p.awaitAnswer(ctx)
 	took = time.Since(begin)
+	if err == nil {
+		p.mqtt, err = deviceAddress(ctx, dir)
+	}
 	if err != nil {
 		return nil, 0, errors.Join(fmt.Errorf("start muster: %w; its log is %s", err, log.Name()), cmd.Process.Kill(), cmd.Wait())
 	}
 	return p, took, nil
+}
+
+// deviceAddress returns where the server on a data folder speaks MQTT. It waits
+// until the server has written it down, which comes after its first answer.
+func deviceAddress(ctx context.Context, dir string) (string, error) {
+	urls, err := os.ReadFile(filepath.Join(dir, "device-endpoints"))
+	for begin := time.Now(); err != nil; urls, err = os.ReadFile(filepath.Join(dir, "device-endpoints")) {
+		if ctx.Err() != nil || time.Since(begin) > patience {
+			return "", err
+		}
+		pause(ctx, 500*time.Microsecond)
+	}
+	u, err := url.Parse(strings.TrimSpace(string(urls)))
+	if err != nil {
+		return "", err
+	}
+	return u.Host, nil
 }
 
 // initFolder makes a data folder and its first access key.
@@ -134,13 +159,15 @@ func startChild(ctx context.Context, o childOptions) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	address, err := bufio.NewReader(out).ReadString('\n')
+	lines := bufio.NewReader(out)
+	address, err := lines.ReadString('\n')
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start %s: %w", o.Serve, err), in.Close(), cmd.Wait())
 	}
+	address = strings.TrimSpace(address)
 	p := &process{
-		target: target{address: strings.TrimSpace(address), key: sigv4.Credentials{KeyID: o.KeyID, Secret: o.Secret}, signer: new(sigv4.Signer)},
-		cmd:    cmd, end: in.Close,
+		target: target{address: address, key: sigv4.Credentials{KeyID: o.KeyID, Secret: o.Secret}, signer: new(sigv4.Signer)},
+		cmd:    cmd, mqtt: address, end: in.Close, in: in, out: lines,
 	}
 	return p, nil
 }
