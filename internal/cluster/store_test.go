@@ -24,6 +24,7 @@ type database struct {
 	clock  func() time.Time                 // guarded by mu
 	down   error                            // guarded by mu: returned by all
 	silent bool                             // guarded by mu: commits, and says that it did not
+	locked chan struct{}                    // guarded by mu: PutLease waits until it is closed
 
 	// meanwhile, if not nil, is called before each commit.
 	meanwhile func() // guarded by mu
@@ -97,7 +98,7 @@ func (d *database) begin() *dbTx {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return &dbTx{
-		d: d, nodes: maps.Clone(d.nodes), leases: slices.Clone(d.leases), down: d.down, meanwhile: d.meanwhile,
+		d: d, nodes: maps.Clone(d.nodes), leases: slices.Clone(d.leases), down: d.down, meanwhile: d.meanwhile, locked: d.locked,
 		wroteNode: make(map[string]bool), wroteLease: make(map[int]bool),
 	}
 }
@@ -112,6 +113,7 @@ type dbTx struct {
 	wroteLease map[int]bool
 	down       error
 	meanwhile  func()
+	locked     chan struct{}
 }
 
 // commit reports whether nobody else was first.
@@ -184,6 +186,9 @@ func (t *dbTx) DeleteNode(id string) error {
 }
 
 func (t *dbTx) PutLease(l store.Lease) error {
+	if t.locked != nil {
+		<-t.locked
+	}
 	if l.Fence < t.leases[l.Part].row.Fence {
 		return apierr.New(apierr.Conflict, "Part %d has been taken over.", l.Part)
 	}
