@@ -44,7 +44,7 @@ func (t *tx) DeleteNode(id string) error {
 	return err
 }
 
-// PutLease implements store.NodeWriter. UpdatePart holds the row FOR SHARE while
+// PutLease implements store.NodeWriter. UpdatePart holds the row while
 // it runs, so the update waits for those under way; those that come later wait
 // for the commit and then read the new fence.
 func (t *tx) PutLease(l store.Lease) error {

@@ -100,9 +100,11 @@ func (s *Store) attempt(ctx context.Context, begin string, fn func(*tx) error) (
 }
 
 // enterPart locks the row of a part, which is its fence and its gate, and
-// refuses a fence that is older than the newest seen.
+// refuses a fence that is older than the newest seen. Those who work on one part
+// come one after another: together they would only get into each other's way.
+// Batches, which share the gate, need not wait.
 func (t *tx) enterPart(part int, fence int64) error {
-	newest, err := t.c.int(`SELECT fence FROM parts WHERE part = $1 FOR SHARE`, part)
+	newest, err := t.c.int(`SELECT fence FROM parts WHERE part = $1 FOR NO KEY UPDATE`, part)
 	switch {
 	case err != nil || fence == 0 || fence == newest:
 		return err
