@@ -124,8 +124,8 @@ func answered(err error) bool {
 }
 
 // refused reports whether err is the server's refusal to commit. That it goes
-// away at this moment is none.
+// away at this moment is none, but that it had waited too long for the commit is.
 func refused(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && e.Severity == "ERROR" && e.Code != completionUnknown || pgconn.SafeToRetry(err)
+	return ok && (e.Severity == "ERROR" && e.Code != completionUnknown || e.Code == idleInTransaction) || pgconn.SafeToRetry(err)
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -56,6 +57,12 @@ func (s *Statements) All() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Sorted(maps.Keys(s.seen))
+}
+
+// Impatient makes cfg's store try calls again for d only.
+func Impatient(cfg Config, d time.Duration) Config {
+	cfg.patience = d
+	return cfg
 }
 
 // Waiting returns how many calls on queues wait for a lane.

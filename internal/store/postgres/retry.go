@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	// patience is how long a call is tried again, and sickPatience how long while
+	// maxPatience is how long a call is tried again, and sickPatience how long while
 	// the database is known to be away. An attempt that has begun by then may take
 	// a transaction's time longer.
-	patience     = 8 * time.Second
+	maxPatience  = 8 * time.Second
 	sickPatience = time.Second
 	// backoff is the first pause between attempts, on average; it doubles up to maxBackoff.
 	backoff    = 2 * time.Millisecond
@@ -24,9 +24,9 @@ const (
 // repeat makes attempts until one succeeds or fails for good. An attempt returns
 // the error of its closure, or the fault for which nothing was stored.
 func (s *Store) repeat(ctx context.Context, attempt func() (failed, fault error)) error {
-	end := time.Now().Add(patience)
+	end := time.Now().Add(s.patience)
 	if s.health.err() != nil {
-		end = time.Now().Add(sickPatience)
+		end = time.Now().Add(min(s.patience, sickPatience))
 	}
 	pause, doubles := backoff, 0
 	for ; ; pause = min(2*pause, maxBackoff) {

@@ -24,6 +24,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +59,8 @@ type Config struct {
 	// again. It must not block.
 	OnCommit func(calls int, took time.Duration, err error)
 
-	tracer pgx.QueryTracer // for tests
+	tracer   pgx.QueryTracer // for tests
+	patience time.Duration   // for tests; 0 is maxPatience
 }
 
 // Every wait is bounded. What the server does not end in time is given up with
@@ -95,6 +97,7 @@ type Store struct {
 	seqs     seqs
 	health   health
 	lanes    []*lane
+	patience time.Duration // how long a call is tried again
 
 	loops   sync.WaitGroup
 	closing chan struct{}
@@ -110,7 +113,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	s := &Store{cfg: cfg, log: cfg.Log, closing: make(chan struct{}), health: health{sick: make(chan struct{}, 1)}}
+	s := &Store{
+		cfg: cfg, log: cfg.Log, closing: make(chan struct{}), health: health{sick: make(chan struct{}, 1)},
+		patience: cmp.Or(cfg.patience, maxPatience),
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -151,7 +151,7 @@ func (l *lane) collect(first *call) []*call {
 // reached: whoever it is for must not have to wait until it is its turn.
 func (l *lane) late(k *call) bool {
 	err := l.s.health.err()
-	if err == nil || time.Since(k.since) < patience {
+	if err == nil || time.Since(k.since) < l.s.patience {
 		return false
 	}
 	k.answer(err)
