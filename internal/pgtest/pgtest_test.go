@@ -27,7 +27,7 @@ func query(t *testing.T, url, sql string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close(context.WithoutCancel(t.Context()))
+	t.Cleanup(func() { _ = c.Close(context.WithoutCancel(t.Context())) }) // all was asked
 	var v string
 	err = c.QueryRow(t.Context(), sql).Scan(&v)
 	if err != nil {

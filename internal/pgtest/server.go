@@ -182,7 +182,7 @@ func (s *Server) URL(t testing.TB) string {
 		if s.process == nil {
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 		defer cancel()
 		_, err := s.admin.Exec(ctx, `SET lock_timeout = '10s'; SET client_min_messages = 'error'; DROP SCHEMA `+name+` CASCADE`)
 		if err != nil {

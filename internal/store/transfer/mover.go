@@ -115,10 +115,7 @@ func (m *mover) copy(t table) error {
 		if !ok || err != nil {
 			return nil, err
 		}
-		out, err := l.row(row)
-		if err != nil {
-			return nil, err
-		}
+		out := l.row(row)
 		part := m.place(t, l, row)
 		if l.part {
 			out = append(out, part)
@@ -157,10 +154,10 @@ func (m *mover) rows(query string) iter.Seq2[[]any, error] {
 
 // place returns the part that a row belongs to in the target.
 func (m *mover) place(t table, l *layout, row []any) int {
-	switch {
-	case t.place == "":
+	switch t.place {
+	case "":
 		return 0
-	case t.place == "thing_uid":
+	case "thing_uid":
 		return m.homes[integer(row[l.at(t.place)])] // a thing that has left no name: nobody asks for it again
 	}
 	name, _ := row[l.at(t.place)].(string)

@@ -128,7 +128,7 @@ func (l *layout) names() []string {
 }
 
 // row returns what is written of a row, but for its part.
-func (l *layout) row(row []any) ([]any, error) {
+func (l *layout) row(row []any) []any {
 	out := make([]any, len(row), len(row)+len(l.adds)+1)
 	for i, v := range row {
 		if l.types[i] == "boolean" && v != nil {
@@ -139,7 +139,7 @@ func (l *layout) row(row []any) ([]any, error) {
 	for _, a := range l.adds {
 		out = append(out, a.value)
 	}
-	return out, nil
+	return out
 }
 
 // exprs returns expressions that make the rows in PostgreSQL what sum adds.
