@@ -114,7 +114,12 @@ func (n *Node) renewal(tx store.Tx) (r renewal, err error) {
 	n.mu.Lock()
 	old, away := n.row, n.away
 	n.clock = n.clock.measured(before, after, ms(db), ms(floor))
-	now := n.clock.read(after)
+	now, lead := n.clock.read(after), n.clock.lead(after)
+	ahead := lead > tolerated
+	if ahead && !n.ahead {
+		n.cfg.Log.Warn("cluster: the clock of the database was set back: time goes at half speed until it has caught up", "node", n.id, "ahead", lead)
+	}
+	n.ahead = ahead
 	n.mu.Unlock()
 	r.view.now = now.Milliseconds()
 	r.row = store.Node{
@@ -135,6 +140,9 @@ func (n *Node) renewal(tx store.Tx) (r renewal, err error) {
 	r.view.put(r.row)
 	return r, nil
 }
+
+// tolerated is by how much the time may be ahead of the database's without a word.
+const tolerated = time.Second
 
 // usurped reports whether the slot of a node that was away has been given to another.
 func (v view) usurped(me store.Node) bool {

@@ -79,7 +79,7 @@ func (in inbox) want(t *testing.T, data string) {
 }
 
 // settle returns once each bus knows of the subscriptions of the others.
-func settle(t *testing.T, all ...cluster.Bus) {
+func settle(t testing.TB, all ...cluster.Bus) {
 	t.Helper()
 	for _, b := range all {
 		subject := "settle." + strings.ReplaceAll(fmt.Sprintf("%p", b), "0x", "")
@@ -100,7 +100,7 @@ func settle(t *testing.T, all ...cluster.Bus) {
 }
 
 // eventually tries until fn succeeds.
-func eventually(t *testing.T, fn func() error) {
+func eventually(t testing.TB, fn func() error) {
 	t.Helper()
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()

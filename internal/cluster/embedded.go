@@ -87,13 +87,18 @@ func (e *embedded) listen(o *server.Options, cfg NATSConfig) error {
 	if err != nil {
 		return err
 	}
+	advertised, at := host, port
 	if cfg.Advertise != "" {
-		_, _, err = hostPort(cfg.Advertise)
+		advertised, at, err = hostPort(cfg.Advertise)
 		if err != nil {
 			return err
 		}
 	}
-	switch {
+	switch ip := net.ParseIP(advertised); {
+	case advertised == "" || ip != nil && ip.IsUnspecified():
+		return fmt.Errorf("cluster: %s is every address of this machine: advertise the one by which others reach it", cfg.Listen)
+	case cfg.Advertise != "" && at == 0:
+		return fmt.Errorf("cluster: %q needs a port", cfg.Advertise)
 	case len(cfg.Secret) == 0:
 		return errors.New("cluster: nodes that listen need a secret")
 	case cfg.TLS == nil && !loopback(host):

@@ -235,6 +235,9 @@ func (in *inbox) serve() {
 			return
 		}
 		for _, d := range batch {
+			if in.ended() {
+				return
+			}
 			in.fn(d.message)
 		}
 	}
@@ -248,6 +251,12 @@ func (in *inbox) take() []delivery {
 	in.queue, in.bytes = nil, 0
 	in.serving = len(batch) > 0
 	return batch
+}
+
+func (in *inbox) ended() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.closed
 }
 
 func (in *inbox) close() {

@@ -103,19 +103,17 @@ func (m moves) write(tx store.Tx) error {
 }
 
 // Leave gives up all parts and says that the node has gone, so that others take
-// over at once. Nothing may be at work on the parts any more.
+// over at once. Nothing may be at work on the parts any more, and Run must have
+// ended. After an error it may be tried again; if it is not, others take over
+// when the node's time is up.
 func (n *Node) Leave(ctx context.Context) error {
 	n.moving.Lock()
 	defer n.moving.Unlock()
 	n.beating.Lock()
 	defer n.beating.Unlock()
 	n.mu.Lock()
-	gone := n.left
 	n.left = true
 	n.mu.Unlock()
-	if gone {
-		return nil
-	}
 	n.tell()
 	return n.cfg.Store.Update(ctx, func(tx store.Tx) error {
 		v, err := n.look(tx)
@@ -128,9 +126,9 @@ func (n *Node) Leave(ctx context.Context) error {
 				m.leases = append(m.leases, store.Lease{Part: l.Part, Fence: l.Fence})
 			}
 		}
-		if me := v.node(n.id); me != nil {
-			me.SeenAt = n.Now().UnixMilli()
-			me.Until = me.SeenAt
+		now := n.Now().UnixMilli()
+		if me := v.node(n.id); me != nil && me.Until > now {
+			me.SeenAt, me.Until = now, now
 			m.from = append(m.from, *me)
 		}
 		return m.write(tx)
@@ -154,6 +152,9 @@ func (n *Node) tell() {
 	n.mu.Unlock()
 	if s.same(n.told) {
 		return
+	}
+	if !maps.Equal(s.peers, n.told.peers) || !maps.Equal(s.dead, n.told.dead) {
+		n.cfg.Log.Info("cluster: members changed", "node", n.id, "peers", slices.Sorted(maps.Keys(s.peers)), "dead", slices.Sorted(maps.Keys(s.dead)))
 	}
 	n.told = s
 	for _, fn := range watchers {

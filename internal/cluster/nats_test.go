@@ -17,7 +17,7 @@ import (
 
 var secret = []byte("a secret of the nodes")
 
-func openNATS(t *testing.T, cfg cluster.NATSConfig) *cluster.NATS {
+func openNATS(t testing.TB, cfg cluster.NATSConfig) *cluster.NATS {
 	t.Helper()
 	cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	b, err := cluster.OpenNATS(t.Context(), cfg)
@@ -49,7 +49,7 @@ func openEmbedded(t *testing.T, change func(i int, cfg *cluster.NATSConfig)) [3]
 }
 
 // connect tells nodes of each other and waits until they are connected.
-func connect(t *testing.T, all ...*cluster.NATS) {
+func connect(t testing.TB, all ...*cluster.NATS) {
 	t.Helper()
 	var addresses []string
 	for _, b := range all {
@@ -217,8 +217,10 @@ func TestNATSSettings(t *testing.T) {
 		{"two names", cluster.NATSConfig{Name: "a.b"}, "no name"},
 		{"no port", cluster.NATSConfig{Name: "n", Listen: "127.0.0.1", Secret: secret}, "not host:port"},
 		{"no secret", cluster.NATSConfig{Name: "n", Listen: "127.0.0.1:0"}, "secret"},
-		{"other machines without certificates", cluster.NATSConfig{Name: "n", Listen: "0.0.0.0:0", Secret: secret}, "certificates"},
-		{"all addresses without certificates", cluster.NATSConfig{Name: "n", Listen: ":0", Secret: secret}, "certificates"},
+		{"other machines without certificates", cluster.NATSConfig{Name: "n", Listen: "0.0.0.0:0", Advertise: "node:1", Secret: secret}, "certificates"},
+		{"all addresses without certificates", cluster.NATSConfig{Name: "n", Listen: ":0", Advertise: "node:1", Secret: secret}, "certificates"},
+		{"no address that others could use", cluster.NATSConfig{Name: "n", Listen: "[::]:7422", Secret: secret}, "advertise"},
+		{"no port that others could use", cluster.NATSConfig{Name: "n", Listen: "127.0.0.1:0", Advertise: "node:0", Secret: secret}, "needs a port"},
 		{"a peer that is no address", cluster.NATSConfig{Name: "n", Listen: "127.0.0.1:0", Secret: secret, Peers: []string{"peer"}}, "not host:port"},
 		{"an advertised address that is none", cluster.NATSConfig{Name: "n", Listen: "127.0.0.1:0", Secret: secret, Advertise: "here"}, "not host:port"},
 		{"an address that is in use", cluster.NATSConfig{Name: "n", Listen: used.Addr().String(), Secret: secret}, used.Addr().String()},

@@ -61,6 +61,7 @@ type Node struct {
 	since    int64         // guarded by mu: see view
 	away     bool          // guarded by mu: the last renewal has failed
 	left     bool          // guarded by mu
+	ahead    bool          // guarded by mu: time goes slowly
 	renewed  time.Duration // guarded by mu: local time at which the last successful renewal began
 	parts    []Part        // guarded by mu: owned as of then, or since
 	withheld map[int]bool  // guarded by mu: being given up

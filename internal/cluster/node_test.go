@@ -328,6 +328,11 @@ func TestLeave(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a, b, c := w.three()
+	w.db.set(func(d *database) { d.down = errDown })
+	if err := c.Leave(t.Context()); !apierr.Is(err, apierr.Unavailable) {
+		t.Errorf("got error %v, want unavailable", err)
+	}
+	w.db.set(func(d *database) { d.down = nil })
 	if err := c.Leave(t.Context()); err != nil {
 		t.Fatal(err)
 	}
