@@ -90,6 +90,28 @@ func TestServerKeepsWhatItHasStored(t *testing.T) {
 	}
 }
 
+func TestStandbyHasWhatWasAcknowledged(t *testing.T) {
+	t.Parallel()
+	s := pgtest.Start(t)
+	u := s.URL(t)
+	b := s.Standby(t)
+	c, err := pgx.Connect(t.Context(), u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Exec(t.Context(), `CREATE TABLE t (a text); INSERT INTO t VALUES ('x')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Stop(t, syscall.SIGKILL)
+	_ = c.Close(t.Context()) // the server is gone
+	b.Promote(t)
+	u = strings.Replace(u, s.Addr(), b.Addr(), 1)
+	if n := query(t, u, `WITH more AS (INSERT INTO t VALUES ('y') RETURNING 1) SELECT count(*)::text FROM t, more`); n != "1" {
+		t.Errorf("%s rows, want 1", n)
+	}
+}
+
 // TestKilled shows that nothing stays behind a test process that is killed.
 func TestKilled(t *testing.T) {
 	t.Parallel()

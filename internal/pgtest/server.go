@@ -40,6 +40,11 @@ type Server struct {
 
 // start makes a database in a new folder and starts its server.
 func start(ctx context.Context, settings ...string) (*Server, error) {
+	return create(ctx, settings, (*Server).initdb)
+}
+
+// create starts a server in a new folder, once fill has made the database there.
+func create(ctx context.Context, settings []string, fill func(*Server) error) (*Server, error) {
 	s := &Server{settings: settings}
 	var err error
 	s.programs, err = programs()
@@ -54,7 +59,7 @@ func start(ctx context.Context, settings ...string) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(s.dir))
 	}
-	err = s.open(ctx)
+	err = s.open(ctx, fill)
 	if err != nil {
 		s.remove()
 		return nil, fmt.Errorf("pgtest: %w", err)
@@ -62,8 +67,12 @@ func start(ctx context.Context, settings ...string) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) open(ctx context.Context) error {
-	err := s.initdb()
+func (s *Server) open(ctx context.Context, fill func(*Server) error) error {
+	err := own(s.dir)
+	if err != nil {
+		return err
+	}
+	err = fill(s)
 	if err != nil {
 		return err
 	}
@@ -85,10 +94,6 @@ func (s *Server) open(ctx context.Context) error {
 // initdb makes the database. Its order of text is not that of the bytes, so that
 // tests notice who relies on the one or the other.
 func (s *Server) initdb() error {
-	err := own(s.dir)
-	if err != nil {
-		return err
-	}
 	args := []string{"-D", s.data(), "-U", "muster", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"}
 	out, err := s.command("initdb", append(args, "--locale-provider=icu", "--icu-locale=en-US")...).CombinedOutput()
 	if err != nil { // a PostgreSQL without ICU
@@ -156,10 +161,13 @@ func (s *Server) log() string {
 	return string(b)
 }
 
+// Addr is where the server listens, host:port.
+func (s *Server) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
+
 // url returns the address of a schema, or of the database if it is empty.
 func (s *Server) url(schema string) *url.URL {
 	u := &url.URL{
-		Scheme: "postgres", User: url.User("muster"), Host: fmt.Sprintf("127.0.0.1:%d", s.port),
+		Scheme: "postgres", User: url.User("muster"), Host: s.Addr(),
 		Path: "/postgres", RawQuery: "sslmode=disable",
 	}
 	if schema != "" {
@@ -196,7 +204,7 @@ func (s *Server) URL(t testing.TB) string {
 func (s *Server) Pid() int { return s.process.Process.Pid }
 
 // Stop ends the server: SIGINT disconnects everybody and ends in order, SIGQUIT
-// ends at once as in a crash. It returns when the server has ended.
+// ends at once as in a crash, SIGKILL leaves nobody to clear up. It returns when the server has ended.
 func (s *Server) Stop(t testing.TB, how os.Signal) {
 	t.Helper()
 	err := s.stop(how)
