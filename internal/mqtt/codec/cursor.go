@@ -21,7 +21,7 @@ func (c *cursor) fail(err *Error) {
 }
 
 func (c *cursor) short() {
-	c.fail(malformed("", "packet ends inside a field"))
+	c.fail(errShort())
 }
 
 // end returns the error of the cursor, or one if bytes are left.
@@ -107,7 +107,7 @@ func (c *cursor) text() []byte {
 func (c *cursor) packetID() uint16 {
 	id := c.uint16()
 	if id == 0 {
-		c.fail(protocolError("MQTT-2.2.1-3", "packet id is 0"))
+		c.fail(errZeroID())
 	}
 	return id
 }

@@ -41,6 +41,14 @@ func protocolError(rule, text string) *Error {
 	return &Error{Reason: ProtocolError, Rule: rule, Text: text}
 }
 
+func errShort() *Error { return malformed("", "packet ends inside a field") }
+
+func errZeroID() *Error { return protocolError("MQTT-2.2.1-3", "packet id is 0") }
+
+func errHuge() *Error {
+	return &Error{Reason: PacketTooLarge, Text: "packet is longer than the protocol allows"}
+}
+
 // Errors of Append: the caller has built something that is not a packet.
 var (
 	errTooLong     = errors.New("codec: field is longer than 65535 bytes")

@@ -37,16 +37,6 @@ func (c *cursor) properties(in packets) propertyReader {
 	return p
 }
 
-// noProperties moves c behind properties that are empty. Otherwise it reports
-// false and does nothing.
-func (c *cursor) noProperties() bool {
-	if len(c.rest) == 0 || c.rest[0] != 0 {
-		return false
-	}
-	c.rest = c.rest[1:]
-	return true
-}
-
 // endProperties returns the pairs that p has read, and takes its failure over.
 func (c *cursor) endProperties(p *propertyReader) UserProperties {
 	if p.err != nil && c.err == nil {

@@ -1,8 +1,8 @@
 package codec
 
 import (
-	"cmp"
 	"encoding/binary"
+	"slices"
 )
 
 // Publish is a message on its way.
@@ -32,25 +32,53 @@ func (p *Publish) Decode(f Frame, v Version) error {
 	p.QoS = QoS(f.Flags >> 1 & 3)
 	p.Retain = f.Flags&flagRetain != 0
 	p.Dup = f.Flags&flagDup != 0
+	if p.QoS > QoS1 || p.Dup && p.QoS == QoS0 {
+		return f.refusePublish()
+	}
+	// What every message has is read without a cursor, which would take as long again.
+	rest := f.Body
+	if len(rest) < 2 {
+		return errShort()
+	}
+	n := 2 + int(binary.BigEndian.Uint16(rest))
+	if len(rest) < n {
+		return errShort()
+	}
+	p.Topic, rest = rest[2:n:n], rest[n:]
+	if p.QoS > QoS0 {
+		if len(rest) < 2 {
+			return errShort()
+		}
+		p.PacketID, rest = binary.BigEndian.Uint16(rest), rest[2:]
+		if p.PacketID == 0 {
+			return errZeroID()
+		}
+	}
+	switch {
+	case v < V5:
+		p.Payload = rest
+	case len(rest) > 0 && rest[0] == 0: // no properties
+		p.Payload = rest[1:]
+	default:
+		c := cursor{rest: rest}
+		p.decodeProperties(&c)
+		if c.err != nil {
+			return c.err
+		}
+		p.Payload = c.rest
+	}
+	if plain(p.Topic) {
+		return nil
+	}
+	return p.checkTopic()
+}
+
+// refusePublish says what is wrong with the flags of a message.
+func (f Frame) refusePublish() error {
 	if err := f.checkFlags(); err != nil {
 		return err
 	}
-	if p.QoS > QoS1 {
-		return &Error{Reason: QoSNotSupported, Text: "message of QoS 2"}
-	}
-	c := cursor{rest: f.Body}
-	p.Topic = c.binary()
-	if p.QoS > QoS0 {
-		p.PacketID = c.packetID()
-	}
-	if v >= V5 && !c.noProperties() {
-		p.decodeProperties(&c)
-	}
-	if c.err != nil {
-		return c.err
-	}
-	p.Payload = c.rest
-	return p.checkTopic()
+	return &Error{Reason: QoSNotSupported, Text: "message of QoS 2"}
 }
 
 func (p *Publish) decodeProperties(c *cursor) {
@@ -92,8 +120,11 @@ func (p *Publish) CheckClient() error {
 
 // Size returns the length of the packet.
 func (p *Publish) Size(v Version) int {
-	body, _, _ := p.measure(v)
-	return packetSize(body)
+	properties := 0
+	if v >= V5 {
+		properties, _ = p.measureProperties()
+	}
+	return packetSize(p.bodySize(v, properties))
 }
 
 // Append writes the packet to the end of dst.
@@ -121,18 +152,26 @@ func (p *Publish) appendHeader(dst []byte, v Version, without int) ([]byte, erro
 	if err := p.check(v); err != nil {
 		return nil, err
 	}
-	body, properties, err := p.measure(v)
-	if err != nil {
-		return nil, err
+	properties := 0
+	if v >= V5 && (p.Alias != 0 || len(p.SubscriptionIDs) > 0 || p.hasProperties()) {
+		var err error
+		if properties, err = p.measureProperties(); err != nil {
+			return nil, err
+		}
 	}
-	dst, err = begin(dst, TypePublish, p.flags(), body, without)
-	if err != nil {
-		return nil, err
+	body := p.bodySize(v, properties)
+	if body > maxVarint {
+		return nil, errHuge()
 	}
-	dst = binary.BigEndian.AppendUint16(dst, uint16(len(p.Topic)))
+	if need := packetSize(body) - without; cap(dst)-len(dst) < need {
+		dst = slices.Grow(dst, need)
+	}
+	dst = append(dst, byte(TypePublish)<<4|p.flags())
+	dst = appendVarint(dst, body)
+	dst = append(dst, byte(len(p.Topic)>>8), byte(len(p.Topic)))
 	dst = append(dst, p.Topic...)
 	if p.QoS > QoS0 {
-		dst = binary.BigEndian.AppendUint16(dst, p.PacketID)
+		dst = append(dst, byte(p.PacketID>>8), byte(p.PacketID))
 	}
 	if v >= V5 {
 		dst = appendVarint(dst, properties)
@@ -145,23 +184,23 @@ func (p *Publish) appendHeader(dst []byte, v Version, without int) ([]byte, erro
 	return dst, nil
 }
 
-// measure counts the bytes of the body, and those of its properties.
-func (p *Publish) measure(v Version) (body, properties int, err error) {
-	if len(p.Topic) > maxField {
-		err = errTooLong
+// bodySize returns the length of what follows the length of the packet.
+func (p *Publish) bodySize(v Version, properties int) int {
+	n := 2 + len(p.Topic) + len(p.Payload)
+	if p.QoS > QoS0 {
+		n += 2
 	}
 	if v >= V5 {
-		if p.Alias != 0 || len(p.SubscriptionIDs) > 0 || p.hasProperties() {
-			w := counter()
-			p.writeProperties(&w)
-			properties, err = w.n, cmp.Or(err, w.err)
-		}
-		body = varintSize(properties) + properties
+		n += varintSize(properties) + properties
 	}
-	if p.QoS > QoS0 {
-		body += 2
-	}
-	return body + 2 + len(p.Topic) + len(p.Payload), properties, err
+	return n
+}
+
+// measureProperties counts the bytes of the properties.
+func (p *Publish) measureProperties() (int, error) {
+	w := counter()
+	p.writeProperties(&w)
+	return w.n, w.err
 }
 
 func (p *Publish) writeProperties(w *writer) {
@@ -193,6 +232,8 @@ func (p *Publish) check(v Version) error {
 		return errDup
 	case len(p.Topic) == 0 && (p.Alias == 0 || v < V5):
 		return errNoTopic
+	case len(p.Topic) > maxField:
+		return errTooLong
 	}
 	return nil
 }

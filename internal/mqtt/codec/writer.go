@@ -28,17 +28,11 @@ func (w *writer) open(dst []byte, t Type, flags uint8) ([]byte, error) {
 	if w.err != nil {
 		return nil, w.err
 	}
-	return begin(dst, t, flags, w.n, 0)
-}
-
-// begin starts a packet at the end of dst, with so many bytes behind its length,
-// and makes room for all but some of them.
-func begin(dst []byte, t Type, flags uint8, body, without int) ([]byte, error) {
-	if body > maxVarint {
-		return nil, &Error{Reason: PacketTooLarge, Text: "packet is longer than the protocol allows"}
+	if w.n > maxVarint {
+		return nil, errHuge()
 	}
-	dst = slices.Grow(dst, packetSize(body)-without)
-	return appendVarint(append(dst, byte(t)<<4|flags), body), nil
+	dst = slices.Grow(dst, packetSize(w.n))
+	return appendVarint(append(dst, byte(t)<<4|flags), w.n), nil
 }
 
 func (w *writer) uint8(v uint8) {
