@@ -51,7 +51,7 @@ func (n *Node) Run(ctx context.Context) {
 	}
 }
 
-// Beat does once what Run does every beat. It is for tests.
+// Beat does once what Run does every beat, and returns when it is done.
 func (n *Node) Beat(ctx context.Context) error {
 	more, err := n.renew(ctx)
 	if err == nil && more {

@@ -103,9 +103,8 @@ func (m moves) write(tx store.Tx) error {
 }
 
 // Leave gives up all parts and says that the node has gone, so that others take
-// over at once. Nothing may be at work on the parts any more, and Run must have
-// ended. After an error it may be tried again; if it is not, others take over
-// when the node's time is up.
+// over at once. Nothing may be at work on the parts any more. After an error it
+// may be tried again; if it is not, others take over when the node's time is up.
 func (n *Node) Leave(ctx context.Context) error {
 	n.moving.Lock()
 	defer n.moving.Unlock()
@@ -115,21 +114,32 @@ func (n *Node) Leave(ctx context.Context) error {
 	n.left = true
 	n.mu.Unlock()
 	n.tell()
-	return n.cfg.Store.Update(ctx, func(tx store.Tx) error {
-		v, err := n.look(tx)
+	return Bury(ctx, n.cfg.Store, n.id)
+}
+
+// Bury says that a node has gone, so that others take over at once. Whoever calls
+// it must know for certain. It does nothing if there is no such node.
+func Bury(ctx context.Context, s Updater, id string) error {
+	return s.Update(ctx, func(tx store.Tx) error {
+		nodes, err := tx.Nodes()
+		if err != nil {
+			return err
+		}
+		leases, err := tx.Leases()
 		if err != nil {
 			return err
 		}
 		var m moves
-		for _, l := range v.leases {
-			if l.Node == n.id {
+		for _, l := range leases {
+			if l.Node == id {
 				m.leases = append(m.leases, store.Lease{Part: l.Part, Fence: l.Fence})
 			}
 		}
-		now := n.Now().UnixMilli()
-		if me := v.node(n.id); me != nil && me.Until > now {
-			me.SeenAt, me.Until = now, now
-			m.from = append(m.from, *me)
+		for _, n := range nodes {
+			if n.ID == id && n.Until > n.SeenAt {
+				n.Until = n.SeenAt
+				m.from = append(m.from, n)
+			}
 		}
 		return m.write(tx)
 	})

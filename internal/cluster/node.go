@@ -22,7 +22,8 @@ type Updater interface {
 // Config says how a node takes part. Only Store is needed.
 type Config struct {
 	Store Updater
-	// ID is what the node is called: one that no node has had before. Empty makes one.
+	// ID is what this node is called, a token of a subject that no node was called
+	// before; empty makes one.
 	ID string
 	// Address is where others reach this node's bus, or empty.
 	Address string

@@ -368,6 +368,32 @@ func TestLeave(t *testing.T) {
 	}
 }
 
+func TestBury(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.join(0)
+	w.beat(a)
+	w.later(beat)
+	w.members = nil // killed
+	for _, id := range []string{a.ID(), "nobody"} {
+		if err := cluster.Bury(t.Context(), w.db, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := w.join(0)
+	w.beat(b)
+	w.even(b)
+	w.peers(b, nil, ids(a))
+	if b.Parts()[0].Fence != 2 {
+		t.Errorf("fence %d, want 2", b.Parts()[0].Fence)
+	}
+
+	// One that was not dead finds out and gets its share.
+	w.members = append(w.members, a)
+	w.pass(4 * beat)
+	w.even(a, b)
+}
+
 func TestDatabaseIsDown(t *testing.T) {
 	t.Parallel()
 	t.Run("who cannot reach it stops, and goes on when all can", func(t *testing.T) {

@@ -45,6 +45,8 @@ func (v view) standing(n store.Node) standing {
 		return forgotten
 	case n.Until > v.now:
 		return alive
+	case n.Until <= n.SeenAt: // it has left, or whoever knows has said so
+		return dead
 	case v.now-v.since < v.ttl:
 		return silent
 	}

@@ -21,7 +21,9 @@ const (
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	alive := func(id string) store.Node { return store.Node{ID: id, SeenAt: now, Until: now + ttl} }
-	gone := func(id string, seen int64) store.Node { return store.Node{ID: id, SeenAt: seen, Until: seen} }
+	gone := func(id string, seen int64) store.Node {
+		return store.Node{ID: id, SeenAt: seen, Until: min(seen+ttl, now)}
+	}
 	// owners makes leases of a string with a letter for each part, - for nobody.
 	owners := func(s string) (ls []store.Lease) {
 		for part, c := range s {
@@ -64,6 +66,8 @@ func TestPlan(t *testing.T) {
 		{"who has watched for long enough takes it", []store.Node{alive("a"), gone("x", now-60_000)}, "axa", ttl,
 			cluster.Moves{Leases: []store.Lease{take(1)}, From: []string{"x"}}},
 		{"who was away gives nothing up for others who were silent", []store.Node{alive("a"), gone("x", now-1)}, "aaaaxx", 1, cluster.Moves{}},
+		{"who has left is not waited for", []store.Node{alive("a"), {ID: "x", SeenAt: now - 1, Until: now - 1}}, "axa", 1,
+			cluster.Moves{Leases: []store.Lease{take(1)}, From: []string{"x"}}},
 		{"who is not alive does nothing", []store.Node{gone("a", now-1), alive("b")}, "aaa---", 0, cluster.Moves{}},
 		{"the owner of part 0 removes nodes that have been gone for an hour",
 			[]store.Node{alive("a"), gone("p", now-hour), gone("q", now-hour+1), {ID: "r", SeenAt: now - hour}}, "aaa", 0,

@@ -10,9 +10,9 @@ type Node struct {
 	// Address is where other nodes reach its bus, or empty.
 	Address string
 	// StartedAt is when it joined, SeenAt when it last said that it lives, and
-	// Until how long it is believed to, all by the clock of the cluster. Until is 0
-	// when it has died and everything that it has left was taken care of; the row
-	// stays for a while because of the slot.
+	// Until how long it is believed to, all by the clock of the cluster. Until is
+	// SeenAt once it has left, and 0 when everything that it has left behind was
+	// taken care of; the row stays for a while because of the slot.
 	StartedAt, SeenAt, Until int64
 }
 
