@@ -13,7 +13,10 @@ func (t *tx) gate(parts ...int) error {
 	if len(open) == 0 {
 		return nil
 	}
-	_, err := t.c.exec(`SELECT part FROM parts WHERE part = ANY($1::int[]) ORDER BY part FOR UPDATE`, open)
+	err := t.s.together(open, func(parts []int) error {
+		_, err := t.c.exec(`SELECT part FROM parts WHERE part = ANY($1::int[]) ORDER BY part FOR UPDATE`, parts)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -22,6 +25,21 @@ func (t *tx) gate(parts ...int) error {
 	}
 	for _, p := range open {
 		t.gates[p] = true
+	}
+	return nil
+}
+
+// together calls fn with parts that one statement may name: with all of them, or,
+// on Citus, with one after another.
+func (s *Store) together(parts []int, fn func([]int) error) error {
+	if !s.split {
+		return fn(parts)
+	}
+	for i := range parts {
+		err := fn(parts[i : i+1])
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

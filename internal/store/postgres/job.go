@@ -249,7 +249,7 @@ func (t *tx) DeleteJob(uid int64) error {
 		`DELETE FROM heads WHERE job_uid = $1 AND part = ANY($2::int[])`,
 		`DELETE FROM marks WHERE job_uid = $1 AND part = ANY($2::int[])`,
 	} {
-		err = t.c.post(sql, uid, t.s.allParts)
+		err = t.s.together(t.s.allParts, func(parts []int) error { return t.c.post(sql, uid, parts) })
 		if err != nil {
 			return err
 		}

@@ -19,11 +19,19 @@ func PartOf(thing string, parts int) int {
 
 // Busy implements store.PartReader.
 func (r reader) Busy(parts []int) ([]store.Busy, error) {
-	return all(r.c, func(r row) (store.Busy, error) {
-		var b store.Busy
-		err := r.Scan(&b.Part, &b.Changes, &b.Work, &b.Dirty, &b.Due)
-		return b, err
-	}, `SELECT k.part, EXISTS (SELECT 1 FROM changes x WHERE x.part = k.part), EXISTS (SELECT 1 FROM work x WHERE x.part = k.part),
-			EXISTS (SELECT 1 FROM dirty x WHERE x.part = k.part), coalesce((SELECT x.due FROM deadlines x WHERE x.part = k.part ORDER BY x.due LIMIT 1), 0)
-		FROM unnest($1::int[]) WITH ORDINALITY AS k(part, i) ORDER BY k.i`, parts)
+	var busy []store.Busy
+	err := r.s.together(parts, func(parts []int) error {
+		found, err := all(r.c, readBusy, `SELECT k.part, EXISTS (SELECT 1 FROM changes x WHERE x.part = k.part), EXISTS (SELECT 1 FROM work x WHERE x.part = k.part),
+				EXISTS (SELECT 1 FROM dirty x WHERE x.part = k.part), coalesce((SELECT x.due FROM deadlines x WHERE x.part = k.part ORDER BY x.due LIMIT 1), 0)
+			FROM unnest($1::int[]) WITH ORDINALITY AS k(part, i) ORDER BY k.i`, parts)
+		busy = append(busy, found...)
+		return err
+	})
+	return busy, err
+}
+
+func readBusy(r row) (store.Busy, error) {
+	var b store.Busy
+	err := r.Scan(&b.Part, &b.Changes, &b.Work, &b.Dirty, &b.Due)
+	return b, err
 }

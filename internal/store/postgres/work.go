@@ -27,9 +27,11 @@ func (t *tx) StartWork(jobUID int64, kind store.WorkKind, at store.Cursor, seq i
 	if parts == nil {
 		parts = t.s.allParts
 	}
-	return t.c.post(`INSERT INTO work (`+workColumns+`) SELECT k.part, $2, $3, $4, $5, $6, $7 FROM unnest($1::int[]) AS k(part)
-		ON CONFLICT (part, job_uid) DO UPDATE SET kind = excluded.kind, seq = excluded.seq, target = excluded.target, group_uid = excluded.group_uid, thing_uid = excluded.thing_uid`,
-		parts, jobUID, int(kind), seq, at.Target, at.GroupUID, at.ThingUID)
+	return t.s.together(parts, func(parts []int) error {
+		return t.c.post(`INSERT INTO work (`+workColumns+`) SELECT k.part, $2, $3, $4, $5, $6, $7 FROM unnest($1::int[]) AS k(part)
+			ON CONFLICT (part, job_uid) DO UPDATE SET kind = excluded.kind, seq = excluded.seq, target = excluded.target, group_uid = excluded.group_uid, thing_uid = excluded.thing_uid`,
+			parts, jobUID, int(kind), seq, at.Target, at.GroupUID, at.ThingUID)
+	})
 }
 
 // SaveWork implements store.WorkWriter.
