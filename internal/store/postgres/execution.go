@@ -5,8 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/jackc/pgx/v5"
-
 	"muster/internal/job"
 	"muster/internal/store"
 )
@@ -125,7 +123,7 @@ func (r reader) NextDue(part int) (int64, error) {
 
 // DeleteFinished implements store.ExecutionWriter.
 func (t *tx) DeleteFinished(part int, jobUID int64, most int) (int, error) {
-	f := &flush{nextSeq: t.nextSeq, counts: make(map[jobPart]job.Counts)}
+	f := &flush{s: t.s, counts: make(map[jobPart]job.Counts)}
 	found, err := some(t.c, most, func(r row) (job.Execution, error) {
 		x := job.Execution{Job: &job.Brief{UID: jobUID}}
 		err := r.Scan(&x.ThingUID, &x.QueuedAt, &x.Number, &x.Status)
@@ -138,9 +136,7 @@ func (t *tx) DeleteFinished(part int, jobUID int64, most int) (int, error) {
 		f.deleted.key(part, x)
 		f.count(part, job.Change{Before: x, After: job.Execution{Job: x.Job}})
 	}
-	b := &pgx.Batch{}
-	f.statements(b)
-	err = t.c.send(b)
+	err = t.c.send(f.statements(false))
 	if err != nil || len(found) == most {
 		return len(found), err
 	}
@@ -168,15 +164,13 @@ func (t *tx) Rearm(refs []job.Ref) error {
 	slices.SortFunc(found, func(a, b execution) int {
 		return cmp.Or(cmp.Compare(a.part, b.part), cmp.Compare(a.ThingUID, b.ThingUID), cmp.Compare(a.QueuedAt, b.QueuedAt), cmp.Compare(a.jobUID, b.jobUID), cmp.Compare(a.Number, b.Number))
 	})
-	f := &flush{nextSeq: t.nextSeq}
+	f := &flush{s: t.s}
 	for _, x := range slices.CompactFunc(found, func(a, b execution) bool {
 		return a.ThingUID == b.ThingUID && a.jobUID == b.jobUID && a.Number == b.Number
 	}) {
 		f.rearm(x)
 	}
-	b := &pgx.Batch{}
-	f.statements(b)
-	return t.c.send(b)
+	return t.c.send(f.statements(false))
 }
 
 // rearm makes the stored deadline of a live execution the real one.

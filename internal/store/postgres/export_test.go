@@ -65,6 +65,12 @@ func Impatient(cfg Config, d time.Duration) Config {
 	return cfg
 }
 
+// Split makes cfg's store send the statements that it sends to Citus.
+func Split(cfg Config) Config {
+	cfg.split = true
+	return cfg
+}
+
 // Waiting returns how many calls on queues wait for a lane.
 func (s *Store) Waiting() int {
 	n := 0

@@ -194,7 +194,7 @@ func (qs *queues) fill(a ask, refs []job.Ref, got *result) error {
 		qs.byUID[j.UID], qs.byID[j.ID] = j, j
 	}
 	for _, n := range got.names {
-		qs.names[a.name(n.at)] = n.uid
+		qs.names[n.name] = n.uid
 	}
 	for _, ref := range refs {
 		if ref.Registered {

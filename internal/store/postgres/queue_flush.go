@@ -7,8 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/jackc/pgx/v5"
-
 	"muster/internal/job"
 )
 
@@ -16,7 +14,7 @@ import (
 // column, in the order of the table's key, so that batches that meet wait for
 // each other and do not deadlock.
 type flush struct {
-	nextSeq func() int64
+	s *Store
 
 	touched, changed, ended, deleted rows // of live, live, live, finished
 	queued, live, finished           rows // inserted
@@ -90,16 +88,6 @@ func (n *fresh) add(part int, x job.Execution, headless bool) {
 	n.numbers, n.names, n.headless = append(n.numbers, x.Number), append(n.names, x.Thing), append(n.headless, headless)
 }
 
-// args are what checkFresh takes.
-func (n *fresh) args() []any {
-	var jobs []int64
-	var parts []int32
-	for i := range n.jobs {
-		jobs, parts = addOnce(jobs, n.jobs[i]), addOnce(parts, n.parts[i])
-	}
-	return []any{n.parts, n.things, n.jobs, n.numbers, n.headless, jobs, parts, slices.Min(n.things), slices.Max(n.things)}
-}
-
 // heads are rows of heads: as they are to be, and as they were read.
 type heads struct {
 	parts                                           []int32
@@ -121,8 +109,8 @@ type jobPart struct {
 }
 
 // flush collects what has changed. The queues must not be used any more.
-func (qs *queues) flush(nextSeq func() int64) (*flush, error) {
-	f := &flush{nextSeq: nextSeq, counts: make(map[jobPart]job.Counts)}
+func (s *Store) flush(qs *queues) (*flush, error) {
+	f := &flush{s: s, counts: make(map[jobPart]job.Counts)}
 	slices.SortFunc(qs.order, func(a, b *entry) int {
 		return cmp.Or(cmp.Compare(a.part, b.part), cmp.Compare(a.q.Thing.UID, b.q.Thing.UID))
 	})
@@ -148,7 +136,7 @@ func (f *flush) entry(e *entry) error {
 	f.heads(e)
 	for _, d := range e.q.Dirty() {
 		y := &f.dirty
-		y.parts, y.things, y.seqs = append(y.parts, int32(e.part)), append(y.things, e.q.Thing.UID), append(y.seqs, f.nextSeq())
+		y.parts, y.things, y.seqs = append(y.parts, int32(e.part)), append(y.things, e.q.Thing.UID), append(y.seqs, f.s.seqs.next())
 		y.namespaces, y.names = append(y.namespaces, d.Namespace), append(y.names, e.q.Thing.Name)
 		y.told = append(y.told, d.Told.Encode())
 	}
@@ -273,63 +261,4 @@ func (f *flush) count(part int, ch job.Change) {
 		n[ch.After.Status]++
 	}
 	f.counts[k] = n
-}
-
-// lockThings queues a statement that keeps the things on which executions begin
-// registered, for those who have not passed the gate of their part.
-func (f *flush) lockThings(b *pgx.Batch) {
-	if n := &f.fresh; len(n.parts) > 0 {
-		b.Queue(lockThings, n.parts, n.names, n.things)
-	}
-}
-
-// statements queues the statements. Each that has a guard fails if it misses.
-func (f *flush) statements(b *pgx.Batch) {
-	if r := &f.touched; len(r.parts) > 0 {
-		b.Queue(touchLive, r.parts, r.things, r.queuedAt, r.jobs, r.numbers, r.turns)
-	}
-	if r := &f.changed; len(r.parts) > 0 {
-		b.Queue(updateLive, r.parts, r.things, r.queuedAt, r.jobs, r.numbers, r.turns,
-			r.status, r.forced, r.versions, r.startedAt, r.updatedAt, r.inProgress, r.steps, r.armed, r.details)
-	}
-	if r := &f.rearmed; len(r.parts) > 0 {
-		b.Queue(rearmLive, r.parts, r.things, r.queuedAt, r.jobs, r.numbers, r.turns, r.armed)
-	}
-	if r := &f.ended; len(r.parts) > 0 {
-		b.Queue(deleteLive, r.parts, r.things, r.queuedAt, r.jobs, r.numbers, r.turns)
-	}
-	if r := &f.deleted; len(r.parts) > 0 {
-		b.Queue(deleteFinished, r.parts, r.things, r.queuedAt, r.jobs, r.numbers)
-	}
-	if r := &f.queued; len(r.parts) > 0 {
-		b.Queue(insertQueued, r.parts, r.things, r.queuedAt, r.jobs, r.numbers, r.updatedAt, r.causes, r.names)
-	}
-	if r := &f.live; len(r.parts) > 0 {
-		b.Queue(insertLive, append(r.all(), r.armed)...)
-	}
-	if n := &f.fresh; len(n.parts) > 0 {
-		b.Queue(checkFresh, n.args()...)
-	}
-	if r := &f.passed; len(r.parts) > 0 {
-		b.Queue(deleteLive, r.parts, r.things, r.queuedAt, r.jobs, r.numbers, r.turns)
-	}
-	if r := &f.finished; len(r.parts) > 0 {
-		b.Queue(insertFinished, r.all()...)
-	}
-	if d := &f.disarmed; len(d.parts) > 0 {
-		b.Queue(deleteDeadlines, d.parts, d.at, d.things, d.jobs, d.numbers)
-	}
-	if d := &f.armed; len(d.parts) > 0 {
-		b.Queue(insertDeadlines, d.parts, d.at, d.things, d.jobs, d.numbers, d.names)
-	}
-	if h := &f.headsChanged; len(h.parts) > 0 {
-		b.Queue(updateHeads, h.parts, h.jobs, h.things, h.numbers, h.left, h.wasNumber, h.wasLeft)
-	}
-	if h := &f.headsNew; len(h.parts) > 0 {
-		b.Queue(insertHeads, h.parts, h.jobs, h.things, h.numbers, h.left)
-	}
-	if d := &f.dirty; len(d.parts) > 0 {
-		b.Queue(upsertDirty, d.parts, d.things, d.namespaces, d.names, d.seqs, d.told)
-	}
-	f.countStatement(b)
 }

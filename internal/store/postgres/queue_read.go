@@ -16,17 +16,17 @@ import (
 // Lists join by nested loops on indexes: all statements are planned for lists of
 // unknown length (plan_cache_mode). No list is joined with another.
 const selectQueues = `WITH n AS MATERIALIZED (
-	SELECT k.i, k.part, k.own, t.uid
-	FROM unnest($1::int[], $2::text[], $3::boolean[]) WITH ORDINALITY AS k(part, name, own, i)
-	JOIN things t ON t.part = k.part AND t.name = k.name
+	SELECT k.part, k.name, k.own, x.uid
+	FROM unnest($1::int[], $2::text[], $3::boolean[]) AS k(part, name, own)
+	JOIN things x ON x.part = k.part AND x.name = k.name
 ), l AS MATERIALIZED (
-	SELECT x.* FROM n JOIN live x ON x.part = n.part AND x.thing_uid = n.uid WHERE n.own
+	SELECT x.* FROM n AS k JOIN live x ON x.part = k.part AND x.thing_uid = k.uid WHERE k.own
 	UNION ALL
 	SELECT x.* FROM unnest($4::int[], $5::bigint[]) AS k(part, thing_uid)
 	JOIN live x ON x.part = k.part AND x.thing_uid = k.thing_uid
 )
-SELECT 1 AS kind, n.i, n.uid, NULL::bigint, NULL::bigint, NULL::int, NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint,
-	NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text
+SELECT 1 AS kind, n.uid, NULL::bigint, NULL::bigint, NULL::bigint, NULL::int, NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint,
+	NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, n.name, NULL::text
 FROM n
 UNION ALL
 SELECT 2, thing_uid, queued_at, job_uid, number, status, forced, version, started_at, updated_at,
@@ -36,11 +36,11 @@ UNION ALL
 SELECT 3, x.thing_uid, x.queued_at, x.job_uid, x.number, x.status, x.forced, x.version, x.started_at, x.updated_at,
 	x.deadline, x.step, x.cause, NULL, NULL, x.details, NULL
 FROM unnest($6::int[], $7::bigint[], $8::bigint[]) AS k(part, thing_uid, job_uid)
-JOIN finished x ON x.job_uid = k.job_uid AND x.part = k.part AND x.thing_uid = k.thing_uid
+JOIN finished x ON x.part = k.part AND x.job_uid = k.job_uid AND x.thing_uid = k.thing_uid
 UNION ALL
-SELECT 4, h.thing_uid, h.left_at, h.job_uid, h.number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT 4, x.thing_uid, x.left_at, x.job_uid, x.number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM unnest($6::int[], $7::bigint[], $8::bigint[]) AS k(part, thing_uid, job_uid)
-JOIN heads h ON h.job_uid = k.job_uid AND h.part = k.part AND h.thing_uid = k.thing_uid
+JOIN heads x ON x.part = k.part AND x.job_uid = k.job_uid AND x.thing_uid = k.thing_uid
 UNION ALL
 SELECT 5, NULL, created_at, uid, timeout_minutes, state, forced, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, id, namespace
 FROM jobs WHERE uid = ANY(ARRAY(SELECT l.job_uid FROM l) || $9::bigint[])
@@ -106,9 +106,6 @@ func addOnce[T comparable](vs []T, v T) []T {
 	return append(vs, v)
 }
 
-// name returns the name at a place of the list, counted from 1.
-func (a *ask) name(at int64) string { return a.names[at-1] }
-
 // history asks for the finished executions and the head of a thing and job, all
 // of them, because the newest may be deleted in this very batch. It reports
 // whether that is new.
@@ -130,6 +127,49 @@ func (a *ask) args() []any {
 	return []any{a.nameParts, a.names, a.own, a.uidParts, a.uids, a.pastParts, a.pastThings, a.pastJobs, a.jobUIDs, a.jobIDs}
 }
 
+// readQueues asks, which on Citus takes a statement for each part.
+func (r reader) readQueues(a ask, take func(pgx.Rows) error) error {
+	if !r.s.split {
+		return r.c.rows(selectQueues, take, a.args()...)
+	}
+	for _, part := range a.parts() {
+		sql, args := onPart(selectQueues, a.of(part).args(), part)
+		err := r.c.rows(sql, take, args...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parts returns the parts that are asked about.
+func (a *ask) parts() []int32 {
+	parts := slices.Concat(a.nameParts, a.uidParts, a.pastParts)
+	slices.Sort(parts)
+	return slices.Compact(parts)
+}
+
+// of returns what is asked about one part.
+func (a *ask) of(part int32) *ask {
+	one := &ask{jobUIDs: a.jobUIDs, jobIDs: a.jobIDs}
+	for i, p := range a.nameParts {
+		if p == part {
+			one.nameParts, one.names, one.own = append(one.nameParts, p), append(one.names, a.names[i]), append(one.own, a.own[i])
+		}
+	}
+	for i, p := range a.uidParts {
+		if p == part {
+			one.uidParts, one.uids = append(one.uidParts, p), append(one.uids, a.uids[i])
+		}
+	}
+	for i, p := range a.pastParts {
+		if p == part {
+			one.pastParts, one.pastThings, one.pastJobs = append(one.pastParts, p), append(one.pastThings, a.pastThings[i]), append(one.pastJobs, a.pastJobs[i])
+		}
+	}
+	return one
+}
+
 // result is what selectQueues has read.
 type result struct {
 	names          []foundName
@@ -138,7 +178,10 @@ type result struct {
 	jobs           []job.Brief
 }
 
-type foundName struct{ at, uid int64 }
+type foundName struct {
+	name string
+	uid  int64
+}
 
 type foundHead struct {
 	job.Head
@@ -151,7 +194,7 @@ func (got *result) take(rows pgx.Rows) error {
 		v := values(rows.RawValues())
 		switch v.int(0) {
 		case 1:
-			got.names = append(got.names, foundName{at: v.int(1), uid: v.int(2)})
+			got.names = append(got.names, foundName{string(v[15]), v.int(1)})
 		case 2, 3:
 			x, err := v.execution()
 			if err != nil {
@@ -183,11 +226,6 @@ func (v values) execution() (execution, error) {
 
 func (v values) brief() job.Brief {
 	b := job.Brief{UID: v.int(3), CreatedAt: v.int(2), TimeoutMinutes: v.int(4), State: job.State(v.int(5)), Forced: v.bool(6)}
-	if s := v.text(15); s != nil {
-		b.ID = *s
-	}
-	if s := v.text(16); s != nil {
-		b.Namespace = *s
-	}
+	b.ID, b.Namespace = string(v[15]), string(v[16])
 	return b
 }

@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -63,12 +65,14 @@ const (
 	// have ended, since their absence was read. A rollout goes through the things in
 	// order: where it has not been, there is nothing, which one look shows.
 	checkFresh = `SELECT 1 / CASE
-		WHEN NOT EXISTS (SELECT 1 FROM finished WHERE job_uid = ANY($6::bigint[]) AND part = ANY($7::int[]) AND thing_uid BETWEEN $8::bigint AND $9::bigint)
-			AND NOT EXISTS (SELECT 1 FROM heads WHERE job_uid = ANY($6::bigint[]) AND part = ANY($7::int[]) AND thing_uid BETWEEN $8::bigint AND $9::bigint) THEN 1
+		WHEN NOT EXISTS (SELECT 1 FROM unnest($6::int[], $7::bigint[], $8::bigint[], $9::bigint[]) AS k(part, job_uid, low, high)
+				JOIN finished x ON x.part = k.part AND x.job_uid = k.job_uid AND x.thing_uid BETWEEN k.low AND k.high)
+			AND NOT EXISTS (SELECT 1 FROM unnest($6::int[], $7::bigint[], $8::bigint[], $9::bigint[]) AS k(part, job_uid, low, high)
+				JOIN heads x ON x.part = k.part AND x.job_uid = k.job_uid AND x.thing_uid BETWEEN k.low AND k.high) THEN 1
 		WHEN EXISTS (SELECT 1 FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[]) AS k(part, thing_uid, job_uid, number)
-			JOIN finished x ON x.job_uid = k.job_uid AND x.part = k.part AND x.thing_uid = k.thing_uid AND x.number = k.number) THEN 0
+				JOIN finished x ON x.part = k.part AND x.job_uid = k.job_uid AND x.thing_uid = k.thing_uid AND x.number = k.number) THEN 0
 		WHEN EXISTS (SELECT 1 FROM unnest($1::int[], $2::bigint[], $3::bigint[], $5::boolean[]) AS k(part, thing_uid, job_uid, headless)
-			JOIN heads x ON x.job_uid = k.job_uid AND x.part = k.part AND x.thing_uid = k.thing_uid WHERE k.headless) THEN 0
+				JOIN heads x ON x.part = k.part AND x.job_uid = k.job_uid AND x.thing_uid = k.thing_uid WHERE k.headless) THEN 0
 		ELSE 1 END`
 
 	lockThings = `WITH w AS (SELECT 1 FROM unnest($1::int[], $2::text[], $3::bigint[]) AS k(part, name, uid)
@@ -88,7 +92,7 @@ const (
 	updateHeads = `WITH w AS (UPDATE heads x SET number = k.number, left_at = k.left_at
 		FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
 			AS k(part, job_uid, thing_uid, number, left_at, was_number, was_left)
-		WHERE x.job_uid = k.job_uid AND x.part = k.part AND x.thing_uid = k.thing_uid AND x.number = k.was_number AND x.left_at = k.was_left` + guard
+		WHERE x.part = k.part AND x.job_uid = k.job_uid AND x.thing_uid = k.thing_uid AND x.number = k.was_number AND x.left_at = k.was_left` + guard
 
 	insertHeads = `INSERT INTO heads (part, job_uid, thing_uid, number, left_at)
 		SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])`
@@ -111,36 +115,161 @@ const (
 			succeeded = x.succeeded + excluded.succeeded, failed = x.failed + excluded.failed, timed_out = x.timed_out + excluded.timed_out,
 			rejected = x.rejected + excluded.rejected, removed = x.removed + excluded.removed, canceled = x.canceled + excluded.canceled`
 
-	// addCountsAndMark also marks the jobs that have lost the last live execution of a part.
-	addCountsAndMark = `WITH w AS (` + addCounts + ` RETURNING x.part, x.job_uid, x.queued + x.in_progress AS live)
-		INSERT INTO marks AS x (part, job_uid, seq)
-		SELECT w.part, w.job_uid, $11::bigint FROM w
-		WHERE w.live = 0 AND (w.part, w.job_uid) IN (SELECT * FROM unnest($12::int[], $13::bigint[]))
-		ORDER BY w.part, w.job_uid
-		ON CONFLICT (part, job_uid) DO UPDATE SET seq = greatest(x.seq + 1, excluded.seq)`
+	// markEnded marks the jobs that have just lost the last live execution of a part.
+	markEnded = `INSERT INTO marks AS m (part, job_uid, seq)
+		SELECT x.part, x.job_uid, k.seq FROM unnest($1::int[], $2::bigint[], $3::bigint[]) AS k(part, job_uid, seq)
+		JOIN counts x ON x.part = k.part AND x.job_uid = k.job_uid
+		WHERE x.queued + x.in_progress = 0 ORDER BY x.part, x.job_uid
+		ON CONFLICT (part, job_uid) DO UPDATE SET seq = greatest(m.seq + 1, excluded.seq)`
 )
 
-// all are the lists that insertFinished takes.
-func (r *rows) all() []any {
-	return []any{r.parts, r.things, r.queuedAt, r.jobs, r.numbers,
-		r.status, r.forced, r.versions, r.startedAt, r.updatedAt, r.inProgress, r.steps, r.causes, r.names, r.details}
+// onPart returns a statement that says once more, by a parameter of its own, which
+// part it is about: all its rows are of that one. Citus sends it to one worker
+// then, which it does not where it learns the part from a list.
+func onPart(sql string, args []any, part int32) (string, []any) {
+	const join = "x.part = k.part"
+	if !strings.Contains(sql, join) {
+		return sql, args // inserts: the rows say it
+	}
+	args = append(args, part)
+	return strings.ReplaceAll(sql, join, fmt.Sprintf("%s AND x.part = $%d::int", join, len(args))), args
 }
 
-// countStatement queues the statement that adds up the counts, if any differ.
-func (f *flush) countStatement(b *pgx.Batch) {
+// writes are the statements of a flush.
+type writes struct {
+	pgx.Batch
+	split bool // into statements of one part each
+}
+
+// add adds a statement that takes lists of rows, in the order of their parts.
+func (w *writes) add(sql string, parts []int32, lists ...any) {
+	w.each(sql, parts, func(from, to int) []any {
+		args := []any{parts[from:to]}
+		for _, l := range lists {
+			args = append(args, sublist(l, from, to))
+		}
+		return args
+	})
+}
+
+// each adds a statement for all rows, or for the rows of each part.
+func (w *writes) each(sql string, parts []int32, args func(from, to int) []any) {
+	if len(parts) == 0 {
+		return
+	}
+	if !w.split {
+		w.Queue(sql, args(0, len(parts))...)
+		return
+	}
+	for from := 0; from < len(parts); {
+		to := from + 1
+		for to < len(parts) && parts[to] == parts[from] {
+			to++
+		}
+		one, a := onPart(sql, args(from, to), parts[from])
+		w.Queue(one, a...)
+		from = to
+	}
+}
+
+// sublist returns a part of a list.
+func sublist(l any, from, to int) any {
+	switch l := l.(type) {
+	case []int32:
+		return l[from:to]
+	case []int64:
+		return l[from:to]
+	case []bool:
+		return l[from:to]
+	case []string:
+		return l[from:to]
+	case []*string:
+		return l[from:to]
+	case [][]byte:
+		return l[from:to]
+	}
+	return l
+}
+
+// statements returns what stores f. lock is for those who have not passed the
+// gate of each thing's part: the things on which executions begin are kept
+// registered. Each statement that has a guard fails if it misses.
+func (f *flush) statements(lock bool) *pgx.Batch {
+	w := &writes{split: f.s.split}
+	if n := &f.fresh; lock {
+		w.add(lockThings, n.parts, n.names, n.things)
+	}
+	f.liveStatements(w)
+	w.each(checkFresh, f.fresh.parts, f.fresh.args)
+	r := &f.passed
+	w.add(deleteLive, r.parts, r.things, r.queuedAt, r.jobs, r.numbers, r.turns)
+	r = &f.finished
+	w.add(insertFinished, r.parts, r.things, r.queuedAt, r.jobs, r.numbers,
+		r.status, r.forced, r.versions, r.startedAt, r.updatedAt, r.inProgress, r.steps, r.causes, r.names, r.details)
+	d := &f.disarmed
+	w.add(deleteDeadlines, d.parts, d.at, d.things, d.jobs, d.numbers)
+	d = &f.armed
+	w.add(insertDeadlines, d.parts, d.at, d.things, d.jobs, d.numbers, d.names)
+	h := &f.headsChanged
+	w.add(updateHeads, h.parts, h.jobs, h.things, h.numbers, h.left, h.wasNumber, h.wasLeft)
+	h = &f.headsNew
+	w.add(insertHeads, h.parts, h.jobs, h.things, h.numbers, h.left)
+	y := &f.dirty
+	w.add(upsertDirty, y.parts, y.things, y.namespaces, y.names, y.seqs, y.told)
+	f.countStatements(w)
+	return &w.Batch
+}
+
+func (f *flush) liveStatements(w *writes) {
+	r := &f.touched
+	w.add(touchLive, r.parts, r.things, r.queuedAt, r.jobs, r.numbers, r.turns)
+	r = &f.changed
+	w.add(updateLive, r.parts, r.things, r.queuedAt, r.jobs, r.numbers, r.turns,
+		r.status, r.forced, r.versions, r.startedAt, r.updatedAt, r.inProgress, r.steps, r.armed, r.details)
+	r = &f.rearmed
+	w.add(rearmLive, r.parts, r.things, r.queuedAt, r.jobs, r.numbers, r.turns, r.armed)
+	r = &f.ended
+	w.add(deleteLive, r.parts, r.things, r.queuedAt, r.jobs, r.numbers, r.turns)
+	r = &f.deleted
+	w.add(deleteFinished, r.parts, r.things, r.queuedAt, r.jobs, r.numbers)
+	r = &f.queued
+	w.add(insertQueued, r.parts, r.things, r.queuedAt, r.jobs, r.numbers, r.updatedAt, r.causes, r.names)
+	r = &f.live
+	w.add(insertLive, r.parts, r.things, r.queuedAt, r.jobs, r.numbers,
+		r.status, r.forced, r.versions, r.startedAt, r.updatedAt, r.inProgress, r.steps, r.causes, r.names, r.details, r.armed)
+}
+
+// args are what checkFresh takes: the executions, and between which things there
+// are any, by part and job.
+func (n *fresh) args(from, to int) []any {
+	var parts []int32
+	var jobs, low, high []int64
+	for i := from; i < to; i++ {
+		k := 0
+		for k < len(jobs) && (parts[k] != n.parts[i] || jobs[k] != n.jobs[i]) {
+			k++
+		}
+		if k == len(jobs) {
+			parts, jobs = append(parts, n.parts[i]), append(jobs, n.jobs[i])
+			low, high = append(low, n.things[i]), append(high, n.things[i])
+		}
+		low[k], high[k] = min(low[k], n.things[i]), max(high[k], n.things[i])
+	}
+	return []any{n.parts[from:to], n.things[from:to], n.jobs[from:to], n.numbers[from:to], n.headless[from:to], parts, jobs, low, high}
+}
+
+// countStatements add up the counts, where any differ.
+func (f *flush) countStatements(w *writes) {
 	keys := make([]jobPart, 0, len(f.counts))
 	for k, n := range f.counts {
 		if n != (job.Counts{}) {
 			keys = append(keys, k)
 		}
 	}
-	if len(keys) == 0 {
-		return
-	}
-	slices.SortFunc(keys, func(a, b jobPart) int { return cmp.Or(cmp.Compare(a.jobUID, b.jobUID), cmp.Compare(a.part, b.part)) })
+	slices.SortFunc(keys, func(a, b jobPart) int { return cmp.Or(cmp.Compare(a.part, b.part), cmp.Compare(a.jobUID, b.jobUID)) })
 	var parts, lostParts []int32
-	var jobs, lostJobs []int64
-	var ns [job.Canceled + 1][]int64
+	var jobs, lostJobs, seqs []int64
+	ns := make([][]int64, job.Canceled+1)
 	for _, k := range keys {
 		parts, jobs = append(parts, int32(k.part)), append(jobs, k.jobUID)
 		n := f.counts[k]
@@ -148,16 +277,13 @@ func (f *flush) countStatement(b *pgx.Batch) {
 			ns[s] = append(ns[s], n[s])
 		}
 		if n.Live() < 0 {
-			lostParts, lostJobs = append(lostParts, int32(k.part)), append(lostJobs, k.jobUID)
+			lostParts, lostJobs, seqs = append(lostParts, int32(k.part)), append(lostJobs, k.jobUID), append(seqs, f.s.seqs.next())
 		}
 	}
-	args := []any{parts, jobs}
-	for s := job.Queued; s <= job.Canceled; s++ {
-		args = append(args, ns[s])
+	lists := []any{jobs}
+	for _, n := range ns[job.Queued:] {
+		lists = append(lists, n)
 	}
-	if len(lostParts) == 0 {
-		b.Queue(addCounts, args...)
-		return
-	}
-	b.Queue(addCountsAndMark, append(args, f.nextSeq(), lostParts, lostJobs)...)
+	w.add(addCounts, parts, lists...)
+	w.add(markEnded, lostParts, lostJobs, seqs)
 }

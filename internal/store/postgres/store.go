@@ -60,6 +60,7 @@ type Config struct {
 	OnCommit func(calls int, took time.Duration, err error)
 
 	tracer   pgx.QueryTracer // for tests
+	split    bool            // for tests: as if there were Citus
 	patience time.Duration   // for tests; 0 is maxPatience
 }
 
@@ -94,6 +95,7 @@ type Store struct {
 	pool     *pgxpool.Pool
 	parts    int
 	allParts []int
+	split    bool // on Citus: statements on queues are about one part each
 	seqs     seqs
 	health   health
 	lanes    []*lane
@@ -178,10 +180,11 @@ func poolConfig(cfg Config) (*pgxpool.Config, error) {
 func (s *Store) load(ctx context.Context) error {
 	var parts int
 	var now int64
+	var citus, moving bool
 	at := time.Now()
-	var moving bool
 	err := s.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM parts), (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
-		EXISTS (SELECT 1 FROM meta WHERE key = $1)`, MoveMark).Scan(&parts, &now, &moving)
+		EXISTS (SELECT 1 FROM pg_catalog.pg_extension WHERE extname = 'citus'), EXISTS (SELECT 1 FROM meta WHERE key = $1)`, MoveMark).
+		Scan(&parts, &now, &citus, &moving)
 	if err != nil {
 		return err
 	}
@@ -191,7 +194,7 @@ func (s *Store) load(ctx context.Context) error {
 	if parts < 1 {
 		return fmt.Errorf("the database has %d parts", parts)
 	}
-	s.parts = parts
+	s.parts, s.split = parts, citus || s.cfg.split
 	for p := range parts {
 		s.allParts = append(s.allParts, p)
 	}

@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"fmt"
 	"log/slog"
 	"testing"
 
@@ -34,15 +33,23 @@ func open(t testing.TB, cfg postgres.Config) *postgres.Store {
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	for _, parts := range []int{1, 8} {
-		t.Run(fmt.Sprintf("%d parts", parts), func(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		cfg  postgres.Config
+	}{
+		{"1 part", postgres.Config{Parts: 1}},
+		{"64 parts", postgres.Config{Parts: 64}},
+		{"8 parts, a statement each", postgres.Split(postgres.Config{Parts: 8})},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			storetest.Run(t, func(t *testing.T) store.Store {
-				return open(t, postgres.Config{Parts: parts})
+				return open(t, c.cfg)
 			})
 			storetest.RunReopen(t, func(t *testing.T) func() store.Store {
-				url := pgtest.URL(t)
-				return func() store.Store { return open(t, postgres.Config{URL: url, Parts: parts}) }
+				cfg := c.cfg
+				cfg.URL = pgtest.URL(t)
+				return func() store.Store { return open(t, cfg) }
 			})
 		})
 	}

@@ -138,16 +138,11 @@ func (t *tx) Queues(refs []job.Ref, fn func(*job.Queue) error) error {
 	if failed != nil {
 		return failed
 	}
-	f, err := qs.flush(t.nextSeq)
+	f, err := t.s.flush(qs)
 	if err != nil {
 		return err
 	}
-	b := &pgx.Batch{}
-	if !t.owner {
-		f.lockThings(b)
-	}
-	f.statements(b)
-	return t.c.send(b)
+	return t.c.send(f.statements(!t.owner))
 }
 
 // pin keeps the jobs of queues as they were read until the transaction ends, for
@@ -169,10 +164,6 @@ func (r reader) Queue(ref job.Ref) (*job.Queue, error) {
 		return nil, err
 	}
 	return e.q, nil
-}
-
-func (r reader) readQueues(a ask, take func(pgx.Rows) error) error {
-	return r.c.rows(selectQueues, take, a.args()...)
 }
 
 // protect turns a panic into an error: a transaction must be ended, others are served.

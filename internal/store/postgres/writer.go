@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"muster/internal/apierr"
 	"muster/internal/job"
@@ -107,7 +106,9 @@ func (l *lane) run() {
 	}()
 	for first := range l.calls {
 		l.batch = l.collect(first)
-		l.serve(l.batch)
+		for _, batch := range l.s.byPart(l.batch) {
+			l.serve(batch)
+		}
 	}
 	over = true
 }
@@ -145,6 +146,26 @@ func (l *lane) collect(first *call) []*call {
 			return batch
 		}
 	}
+}
+
+// byPart splits calls by the part of their first ref where a statement, and so a
+// batch, must stay in one part.
+func (s *Store) byPart(calls []*call) [][]*call {
+	if !s.split || len(calls) == 0 {
+		return [][]*call{calls}
+	}
+	of := func(k *call) int { return s.PartOf(k.refs[0].Thing) }
+	slices.SortStableFunc(calls, func(a, b *call) int { return of(a) - of(b) })
+	var batches [][]*call
+	for from := 0; from < len(calls); {
+		to := from + 1
+		for to < len(calls) && of(calls[to]) == of(calls[from]) {
+			to++
+		}
+		batches = append(batches, calls[from:to:to])
+		from = to
+	}
+	return batches
 }
 
 // late answers a call that has waited too long while the database could not be
@@ -219,7 +240,11 @@ func (s *Store) batch(calls []*call) (errs []error, fault error) {
 	// Any gate will do for what is about jobs, because who changes a job closes
 	// all. Which one is left to chance, so that batches seldom share one.
 	p := newPipe(conn, beginPart)
-	p.Post(`SELECT part FROM parts WHERE part = $1 FOR KEY SHARE`, rand.IntN(s.parts))
+	gate := rand.IntN(s.parts)
+	if s.split {
+		gate = s.PartOf(refs[0].Thing)
+	}
+	p.Post(`SELECT part FROM parts WHERE part = $1 FOR KEY SHARE`, gate)
 	r := reader{c: &session{caller: ctx, ctx: ctx, q: p}, s: s}
 	qs, err := loadQueues(s.parts, refs, r.readQueues)
 	if r.c.broken != nil {
@@ -235,12 +260,9 @@ func (s *Store) batch(calls []*call) (errs []error, fault error) {
 			return nil, cmp.Or(r.c.broken, err)
 		}
 	}
-	f, err := qs.flush(s.seqs.next)
+	f, err := s.flush(qs)
 	if err != nil {
 		return nil, err
 	}
-	b := &pgx.Batch{}
-	f.lockThings(b)
-	f.statements(b)
-	return errs, p.commit(ctx, b)
+	return errs, p.commit(ctx, f.statements(true))
 }
