@@ -435,6 +435,24 @@ func TestDatabaseIsDown(t *testing.T) {
 		w.peers(a, ids(b), ids(c))
 		w.even(a, b)
 	})
+	t.Run("who could not reach it does not hold it against others", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		a, b, c := w.three()
+		had := c.Parts()
+		c.hangs = true
+		w.pass(3 * beat)
+		w.db.set(func(d *database) { d.down = errDown })
+		w.pass(beat)
+		w.db.set(func(d *database) { d.down = nil })
+		w.pass(2 * beat) // the time of c is up
+		w.peers(a, ids(b, c), nil)
+		c.hangs = false
+		w.pass(beat)
+		if !slices.Equal(c.Parts(), had) {
+			t.Errorf("it has %v, want %v", c.Parts(), had)
+		}
+	})
 	t.Run("whoever joins then does not take what those have who were there", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
