@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -101,23 +100,7 @@ func bury(ctx context.Context, s store.Store, file string) error {
 	if err != nil {
 		return err
 	}
-	id := strings.TrimSpace(string(text))
-	return s.Update(ctx, func(tx store.Tx) error {
-		now, err := tx.Clock()
-		if err != nil {
-			return err
-		}
-		nodes, err := tx.Nodes()
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(nodes, func(n store.Node) bool { return n.ID == id && n.Until > now })
-		if i < 0 {
-			return nil
-		}
-		nodes[i].Until = now
-		return tx.PutNode(nodes[i])
-	})
+	return cluster.Bury(ctx, s, strings.TrimSpace(string(text)))
 }
 
 // checkPeers returns an error if this node and the others could not reach each other.
