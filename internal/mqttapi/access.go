@@ -35,3 +35,23 @@ func CanSubscribe(filter string) bool {
 	}
 	return rest != ""
 }
+
+// CanMatchMessages reports whether a filter can match a message that has other
+// receivers than the client which has asked for it: a notification, or anything
+// outside of the jobs namespace. Replies are matched by no subscription.
+func CanMatchMessages(filter string) bool {
+	rest, ok := strings.CutPrefix(filter, "$aws/things/")
+	if !ok {
+		return true
+	}
+	_, rest, more := strings.Cut(rest, "/")
+	if !more {
+		return true
+	}
+	rest, ok = strings.CutPrefix(rest, "jobs/")
+	if !ok {
+		return true
+	}
+	first, _, deeper := strings.Cut(rest, "/")
+	return first == "#" || !deeper && (first == "+" || strings.HasPrefix(first, "notify"))
+}

@@ -234,3 +234,19 @@ func TestCanSubscribe(t *testing.T) {
 		}
 	}
 }
+
+func TestCanMatchMessages(t *testing.T) {
+	t.Parallel()
+	for filter, want := range map[string]bool{
+		b + "notify": true, b + "notify-next": true, b + "notify-namespace-ns": true, b + "#": true, b + "+": true,
+		"$aws/things/+/jobs/#": true, "$aws/things/+/jobs/notify": true, "$aws/things/#": true, "$aws/#": true, "$aws/things/t1/#": true,
+		"$aws/+/t1/jobs/get/accepted": true, // not worth a closer look
+		"$aws/events/#": true, "plant/+/state": true, "#": true, "$aws/things/t1/shadow/#": true,
+		b + "get/+": false, b + "get/accepted": false, b + "$next/get/accepted": false, b + "+/update/+": false, b + "j/#": false,
+		b + "start-next/rejected": false, "$aws/things/+/jobs/+/get/accepted": false, b + "get": false,
+	} {
+		if got := mqttapi.CanMatchMessages(filter); got != want {
+			t.Errorf("%s: got %v, want %v", filter, got, want)
+		}
+	}
+}
