@@ -33,7 +33,7 @@ func (l *ledger) audit(t *testing.T, c *client.Client, all bool) {
 	var keys []executionKey
 	jobs := make(map[string]bool)
 	for key := range l.executions {
-		if all || l.touched[key] || l.starts[key.thing] {
+		if all || l.touched[key] || l.starts[key.thing] > 0 {
 			keys = append(keys, key)
 			jobs[key.job] = true
 		}
@@ -48,6 +48,9 @@ func (l *ledger) audit(t *testing.T, c *client.Client, all bool) {
 	})
 	each(t, keys, func(ctx context.Context, key executionKey) error {
 		out, err := c.DescribeJobExecution(ctx, &wire.DescribeJobExecutionRequest{ThingName: key.thing, JobID: key.job})
+		if client.Code(err) == "ResourceNotFoundException" && l.overtaken(key.job) && l.untouched(key) {
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("%+v: %w", key, err)
 		}
@@ -112,7 +115,7 @@ func (l *ledger) agree(ctx context.Context, c *client.Client, id string) error {
 	if diff := cmp.Diff(listed, counted); diff != "" {
 		return fmt.Errorf("job %s, -listed +counted:\n%s", id, diff)
 	}
-	if len(things) != len(want.things) {
+	if len(things) != len(want.things) && !l.overtaken(id) {
 		return fmt.Errorf("job %s has %d of %d executions", id, len(things), len(want.things))
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 
@@ -25,7 +26,7 @@ type executionKey struct{ thing, job string }
 // record is what is known of an execution from acknowledgments alone.
 type record struct {
 	known outcome
-	asked *outcome // what a request without an answer, if any, may have made of it
+	asked []outcome // what requests without an answer may have made of it
 }
 
 // jobRecord is what is known of a job.
@@ -53,7 +54,8 @@ type ledger struct {
 	maybe      map[string]*jobRecord // creates without an answer
 	executions map[executionKey]*record
 	touched    map[executionKey]bool // since the last audit
-	starts     map[string]bool       // things with a start-next without an answer
+	starts     map[string]int        // how many start-nexts of a thing are without an answer
+	late       bool                  // requests without an answer may still be served, much later
 	acks       int
 	killAt     int           // acknowledgments until the kill
 	enough     chan struct{} // closed then
@@ -62,7 +64,7 @@ type ledger struct {
 func newLedger() *ledger {
 	return &ledger{
 		things: make(map[string]string), jobs: make(map[string]*jobRecord), maybe: make(map[string]*jobRecord),
-		executions: make(map[executionKey]*record), touched: make(map[executionKey]bool), starts: make(map[string]bool),
+		executions: make(map[executionKey]*record), touched: make(map[executionKey]bool), starts: make(map[string]int),
 	}
 }
 
@@ -105,10 +107,14 @@ func (l *ledger) do(note func()) {
 }
 
 // lost reports whether a request was left without an answer because the server
-// went away: only then is its outcome unknown.
-func lost(err error) bool {
-	_, answered := errors.AsType[*client.Error](err)
-	return err != nil && !answered && !errors.Is(err, errSilent)
+// went away: only then is its outcome unknown. A cluster may also be silent, or
+// say that it does not know.
+func (l *ledger) lost(err error) bool {
+	e, answered := errors.AsType[*client.Error](err)
+	if l.late && answered {
+		return e.Status >= http.StatusInternalServerError || e.Code == "InternalError"
+	}
+	return err != nil && !answered && (l.late || !errors.Is(err, errSilent))
 }
 
 // canceling reports whether a cancel was asked for that ends what is in progress.
@@ -116,6 +122,21 @@ func (l *ledger) canceling(job string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.jobs[job] != nil && l.jobs[job].cancel != notCanceled && l.jobs[job].force
+}
+
+// overtaken reports whether a cancel may have come before the rollout: in a
+// cluster other nodes roll out, too, when the create is answered already.
+func (l *ledger) overtaken(job string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.late && l.jobs[job].cancel != notCanceled
+}
+
+// untouched reports whether no device has been given an execution.
+func (l *ledger) untouched(key executionKey) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.executions[key].known == outcome{"QUEUED", 1, ""}
 }
 
 // cancelable returns the jobs whose cancel can be judged: those of few things,
@@ -141,19 +162,17 @@ func (l *ledger) started(key executionKey, now outcome) (err error) {
 		if allowed := l.allowed(key, r); now.status != "IN_PROGRESS" || !slices.Contains(allowed, now) {
 			err = fmt.Errorf("%s is given %s as %+v, acknowledged was %+v, possible are %+v", key.thing, key.job, now, r.known, allowed)
 		}
-		delete(l.starts, key.thing)
-		l.executions[key], l.touched[key] = &record{known: now}, true
+		l.starts[key.thing]--
+		l.executions[key], l.touched[key] = r, true
+		l.settle(r, now)
 	})
 	return err
 }
 
 // allowed returns what an execution may be found as.
 func (l *ledger) allowed(key executionKey, r *record) []outcome {
-	all := []outcome{r.known}
-	if r.asked != nil {
-		all = append(all, *r.asked)
-	}
-	if r.known.status == "QUEUED" && l.starts[key.thing] {
+	all := append([]outcome{r.known}, r.asked...)
+	if r.known.status == "QUEUED" && l.starts[key.thing] > 0 {
 		all = append(all, outcome{"IN_PROGRESS", r.known.version + 1, ""})
 	}
 	j := l.jobs[key.job]
@@ -181,8 +200,30 @@ func (l *ledger) found(key executionKey, got outcome) error {
 	if !slices.Contains(allowed, got) {
 		return fmt.Errorf("%s on %s is %+v, acknowledged was %+v, possible are %+v", key.job, key.thing, got, r.known, allowed)
 	}
-	r.known, r.asked = got, nil
+	l.settle(r, got)
 	return nil
+}
+
+// settle notes where an execution stands. Requests that expect a version which
+// has passed are never served, the others perhaps still are.
+func (l *ledger) settle(r *record, now outcome) {
+	r.known = now
+	r.asked = slices.DeleteFunc(r.asked, func(o outcome) bool { return !l.late || o.version <= now.version })
+}
+
+// asking notes what a request may make of an execution.
+func (l *ledger) asking(key executionKey, next outcome) {
+	l.do(func() { l.executions[key].asked = append(l.executions[key].asked, next) })
+}
+
+// refused notes that a request was refused, and reports whether an earlier one
+// without an answer explains why.
+func (l *ledger) refused(key executionKey, next outcome) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.executions[key]
+	r.asked = slices.DeleteFunc(r.asked, func(o outcome) bool { return o == next })
+	return len(r.asked) > 0
 }
 
 // adopt takes a job into the books whose create was acknowledged or has turned

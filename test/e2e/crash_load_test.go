@@ -38,7 +38,7 @@ func (l load) run(ctx context.Context) error {
 			r := rand.New(rand.NewPCG(l.seed, uint64(l.round*100+id)))
 			for n := 0; ; n++ {
 				err := step(ctx, r, n)
-				if lost(err) && ctx.Err() == nil && l.ledger.ending() {
+				if l.ledger.lost(err) && ctx.Err() == nil && l.ledger.ending() {
 					return // the end of the server
 				}
 				if err != nil {
@@ -138,13 +138,13 @@ func (l load) cancel(ctx context.Context, r *rand.Rand) error {
 
 // device is one turn of a device: it starts what is next and reports once.
 func (l load) device(ctx context.Context, r *rand.Rand, id int, thing string) error {
-	l.ledger.do(func() { l.ledger.starts[thing] = true })
+	l.ledger.do(func() { l.ledger.starts[thing]++ })
 	out, err := l.door(r, id).StartNextPendingJobExecution(ctx, &wire.StartNextPendingJobExecutionRequest{ThingName: thing})
-	if lost(err) {
+	if l.ledger.lost(err) {
 		return err
 	}
 	if err != nil || out.Execution == nil {
-		l.ledger.do(func() { delete(l.ledger.starts, thing) })
+		l.ledger.do(func() { l.ledger.starts[thing]-- })
 		return err
 	}
 	x := out.Execution
@@ -165,16 +165,16 @@ func (l load) report(ctx context.Context, r *rand.Rand, door deviceAPI, key exec
 	case 1:
 		next.status = "FAILED"
 	}
-	l.ledger.do(func() { l.ledger.executions[key].asked = &next })
+	l.ledger.asking(key, next)
 	_, err := door.UpdateJobExecution(ctx, &wire.UpdateJobExecutionRequest{
 		ThingName: key.thing, JobID: key.job, Status: next.status, ExpectedVersion: &now.version, StatusDetails: wire.Details{"step": next.step},
 	})
 	switch {
 	case err == nil:
-		l.ledger.ack(func() { *l.ledger.executions[key] = record{known: next} })
-	case !lost(err):
-		l.ledger.do(func() { l.ledger.executions[key].asked = nil })
-		if client.Code(err) == "InvalidStateTransitionException" && l.ledger.canceling(key.job) {
+		l.ledger.ack(func() { l.ledger.settle(l.ledger.executions[key], next) })
+	case !l.ledger.lost(err):
+		explained := l.ledger.refused(key, next) || l.ledger.canceling(key.job)
+		if client.Code(err) == "InvalidStateTransitionException" && explained {
 			return nil
 		}
 		return fmt.Errorf("update of %+v from %+v: %w", key, now, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"muster/internal/client"
 	"muster/internal/wire"
 	"muster/test/internal/harness"
 )
@@ -40,20 +41,26 @@ func (c *crashes) expectTold(t *testing.T) {
 	t.Helper()
 	for id, k := range c.couriers {
 		before := k.told
-		for _, thing := range shareOf(id, c.things) {
-			harness.Wait(t, soon, "a device to be told what is next", func(ctx context.Context) error {
-				k.drain()
-				out, err := c.client.DeviceDescribeJobExecution(ctx, &wire.DeviceDescribeJobExecutionRequest{ThingName: thing, JobID: "$next"})
-				if err != nil {
-					return harness.Final(err)
-				}
-				if got, want := k.fronts[thing], frontOf(out.Execution); got != want {
-					return fmt.Errorf("%s was told last that %+v is next, and it is %+v", thing, got, want)
-				}
-				return nil
-			})
-		}
+		expectFronts(t, c.client, k, shareOf(id, c.things))
 		c.late += k.told - before
+	}
+}
+
+// expectFronts waits until a device knows what is next on its things.
+func expectFronts(t *testing.T, c *client.Client, k *courier, things []string) {
+	t.Helper()
+	for _, thing := range things {
+		harness.Wait(t, soon, "a device to be told what is next", func(ctx context.Context) error {
+			k.drain()
+			out, err := c.DeviceDescribeJobExecution(ctx, &wire.DeviceDescribeJobExecutionRequest{ThingName: thing, JobID: "$next"})
+			if err != nil {
+				return harness.Final(err)
+			}
+			if got, want := k.fronts[thing], frontOf(out.Execution); got != want {
+				return fmt.Errorf("%s was told last that %+v is next, and it is %+v", thing, got, want)
+			}
+			return nil
+		})
 	}
 }
 

@@ -24,9 +24,20 @@ import (
 // what became of those.
 func TestVersionChecksAreLinearizable(t *testing.T) {
 	t.Parallel()
+	linearizable(t, []*gateway{plainGateway(t, "")})
+}
+
+// TestVersionChecksAreLinearizableAcrossNodes does the same with clients that
+// are on all nodes by turns.
+func TestVersionChecksAreLinearizableAcrossNodes(t *testing.T) {
+	t.Parallel()
+	linearizable(t, newCluster(t, 3, durable(t), nil).nodes)
+}
+
+func linearizable(t *testing.T, nodes []*gateway) {
+	t.Helper()
 	const clients, executions, calls = 64, 8, 60
-	seed := seedOf(t)
-	g := plainGateway(t, "")
+	seed, g := seedOf(t), nodes[0]
 	things := numbered("device-", executions)
 	for _, thing := range things {
 		g.thing(t, thing)
@@ -45,8 +56,8 @@ func TestVersionChecksAreLinearizable(t *testing.T) {
 	var wg sync.WaitGroup
 	for id := range clients {
 		wg.Go(func() {
-			p := player{id: id, http: g.own, history: h, rand: rand.New(rand.NewPCG(seed, uint64(id)))}
-			p.mqtt = newCourier(dialing{version: 3 + id%2*2, id: fmt.Sprint("player-", id), plain: g.plain})
+			p := player{id: id, nodes: nodes, history: h, rand: rand.New(rand.NewPCG(seed, uint64(id)))}
+			p.mqtt = newCourier(dialing{version: 3 + id%2*2, id: fmt.Sprint("player-", id), plain: nodes[id%len(nodes)].plain})
 			if err := p.mqtt.connect(t.Context()); err != nil {
 				t.Errorf("client %d: %v", id, err)
 				return
@@ -111,7 +122,7 @@ func (h *history) tally() (updated, refused, unknowns int) {
 // player is one of the clients.
 type player struct {
 	id      int
-	http    *client.Client
+	nodes   []*gateway
 	mqtt    *courier
 	history *history
 	rand    *rand.Rand
@@ -120,7 +131,7 @@ type player struct {
 // call makes one call about the execution on a thing. believed holds the version
 // that this client has last heard of, by thing.
 func (p *player) call(t *testing.T, thing string, n int, believed map[string]int64) {
-	door := deviceAPI(p.http)
+	door := deviceAPI(p.nodes[p.rand.IntN(len(p.nodes))].own)
 	if p.rand.IntN(2) == 0 {
 		door = p.mqtt
 	}
@@ -146,6 +157,7 @@ func (p *player) call(t *testing.T, thing string, n int, believed map[string]int
 	}
 	if err != nil && door == p.mqtt {
 		p.mqtt.link.hangUp()
+		p.mqtt.plain = p.nodes[p.rand.IntN(len(p.nodes))].plain
 		if err := p.mqtt.connect(t.Context()); err != nil {
 			t.Errorf("client %d, again: %v", p.id, err)
 		}

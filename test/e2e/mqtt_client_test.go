@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -40,9 +41,10 @@ type link struct {
 
 // dialing says how to connect.
 type dialing struct {
-	version int    // 3 or 5
-	id      string // client id
-	keep    bool   // the session, for ten minutes at least
+	version int           // 3 or 5
+	id      string        // client id
+	keep    bool          // the session, for ten minutes at least
+	within  time.Duration // how long connecting may take; 0 is soon
 	// Where to, and as whom. Exactly one of plain, secure and web is set.
 	plain, secure string      // host:port
 	tls           *tls.Config // for secure
@@ -51,7 +53,7 @@ type dialing struct {
 
 // dial connects. Nothing stays open if that fails.
 func dial(ctx context.Context, d dialing) (*link, error) {
-	ctx, cancel := context.WithTimeout(ctx, soon)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.within, soon))
 	defer cancel()
 	l := &link{inbox: make(chan message, 1000), lost: make(chan error, 1)}
 	l.over, l.end = context.WithCancelCause(context.Background())
@@ -73,7 +75,7 @@ func (l *link) lose(err error) {
 // dial3 connects with MQTT 3.1.1.
 func (l *link) dial3(d dialing) error {
 	o := paho3.NewClientOptions().SetClientID(d.id).SetCleanSession(!d.keep).SetProtocolVersion(4).
-		SetAutoReconnect(false).SetConnectTimeout(soon).SetTLSConfig(d.tls).
+		SetAutoReconnect(false).SetConnectTimeout(cmp.Or(d.within, soon)).SetTLSConfig(d.tls).
 		SetDefaultPublishHandler(func(_ paho3.Client, m paho3.Message) { l.inbox <- message{m.Topic(), string(m.Payload())} }).
 		SetConnectionLostHandler(func(_ paho3.Client, err error) { l.lose(err) })
 	switch {
@@ -112,7 +114,8 @@ func (l *link) dial3(d dialing) error {
 	if !ok {
 		return errors.New("paho: not a token of CONNECT")
 	}
-	if !token.WaitTimeout(soon) {
+	if !token.WaitTimeout(cmp.Or(d.within, soon)) {
+		c.Disconnect(0)
 		return errors.New("no CONNACK")
 	}
 	l.resumed = token.SessionPresent()

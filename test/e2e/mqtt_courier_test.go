@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"muster/internal/client"
 	"muster/internal/wire"
@@ -29,6 +30,8 @@ type courier struct {
 	told    int              // how often
 	answers int
 	tokens  int
+	// patience is how long it waits for an answer; 0 is soon.
+	patience time.Duration
 }
 
 // front is the execution that is next on a thing; zero if none is.
@@ -81,7 +84,7 @@ var exceptions = map[string]string{
 // ask makes a request on a topic of a thing's jobs and decodes the answer into
 // out. Unless the error is a refusal, nobody knows what became of the request.
 func (c *courier) ask(ctx context.Context, thing, topic string, in, out any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, soon, errSilent)
+	ctx, cancel := context.WithTimeoutCause(ctx, cmp.Or(c.patience, soon), errSilent)
 	defer cancel()
 	members, err := json.Marshal(in)
 	if err != nil {

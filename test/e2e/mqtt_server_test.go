@@ -117,6 +117,12 @@ func (g *gateway) serve(t *testing.T, c harness.Config) {
 	t.Helper()
 	g.Server = harness.Serve(t, program, c)
 	g.own = own(t, g.Server)
+	g.listeners(t)
+}
+
+// listeners notes where devices connect.
+func (g *gateway) listeners(t *testing.T) {
+	t.Helper()
 	text, err := os.ReadFile(filepath.Join(g.Data(), "device-endpoints"))
 	check(t, "where devices connect", err)
 	for _, line := range strings.Fields(string(text)) {
