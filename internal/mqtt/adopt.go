@@ -85,15 +85,7 @@ func (s *Server) install(t *Taken, cl *claim) {
 		c.due(now) // ends it, or sets its timer
 		return
 	}
-	s.mu.Lock()
-	early := cl.early
-	cl.early = nil
-	s.mu.Unlock()
-	for _, m := range early {
-		if o, ok := c.session.granted(m.Topic); ok && min(m.QoS, o.qos) > 0 {
-			c.push(&delivery{msg: m, qos: 1, retain: m.Retain && o.retainAsPublished}, new(pending))
-		}
-	}
+	c.arrive(cl)
 }
 
 // Adopt takes those sessions of a node that has died for which mine returns true;

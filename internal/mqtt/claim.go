@@ -61,13 +61,14 @@ func (c Claimed) Merge(d Claimed) Claimed {
 // claim is a connection that is about to be its client's, if no other one with a
 // greater stamp comes in between.
 type claim struct {
-	Claim
-	presence int64
+	cancel context.CancelFunc // ends the wait for others
+	ended  chan struct{}      // closed when nothing more is done for it
 
 	// Guarded by the server's lock.
-	beaten bool
-	cancel context.CancelFunc // ends the wait for other nodes
-	early  []*Message         // for the session, which is on its way here
+	Claim
+	presence int64
+	beaten   bool
+	early    []Handed // for the session, which is on its way here
 }
 
 // tolerance is how far a claim may be moved behind one that has been settled
@@ -83,6 +84,7 @@ func (s *Server) claim(k *conn, clean bool) (*claim, *ending) {
 	ctx, cancel := context.WithDeadline(s.ctx, k.deadline)
 	defer cancel()
 	cl := s.enroll(k, clean, cancel)
+	defer close(cl.ended)
 	err := s.prevail(ctx, cl)
 	if err == nil {
 		err = s.fetch(ctx, cl)
@@ -104,7 +106,7 @@ var errBeaten = errors.New("the client has connected again")
 func (s *Server) enroll(k *conn, clean bool, cancel context.CancelFunc) *claim {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	cl := &claim{cancel: cancel, Claim: Claim{ClientID: k.who.ID, Stamp: s.stamp(), Clean: clean, Version: byte(k.version)}}
+	cl := &claim{cancel: cancel, ended: make(chan struct{}), Claim: Claim{ClientID: k.who.ID, Stamp: s.stamp(), Clean: clean, Version: byte(k.version)}}
 	if old := s.claims[k.who.ID]; old != nil {
 		old.beat()
 	}
@@ -155,27 +157,33 @@ func (s *Server) grant(c *client, cl *claim) bool {
 // same time the greatest stamp wins. Behind a settled one, which the client must
 // know of, a claim is moved, unless it has been on its way for too long.
 func (s *Server) prevail(ctx context.Context, cl *claim) error {
-	first := cl.Stamp.At
-	for {
-		r := s.cfg.Peers.Claim(ctx, cl.Claim)
-		cl.presence = max(cl.presence, r.Presence)
+	now := cl.Claim // which only heard changes
+	for first := now.Stamp.At; ; {
+		r := s.cfg.Peers.Claim(ctx, now)
+		if !s.heard(cl, r) {
+			return errBeaten
+		}
 		switch {
 		case !r.Lost:
 			return nil
 		case !r.Settled || r.Stamp.At-first > int64(tolerance):
 			return errBeaten
 		}
-		s.mu.Lock()
-		beaten := cl.beaten
-		if !beaten {
-			s.stamped = max(s.stamped, r.Stamp.At)
-			cl.Stamp = s.stamp()
-		}
-		s.mu.Unlock()
-		if beaten {
-			return errBeaten
-		}
+		now = cl.Claim
 	}
+}
+
+// heard notes what other nodes have said of a claim: it gets another stamp if they
+// know a greater one. It reports false if it has been beaten meanwhile.
+func (s *Server) heard(cl *claim, r Claimed) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cl.presence = max(cl.presence, r.Presence)
+	if r.Lost && !cl.beaten {
+		s.stamped = max(s.stamped, r.Stamp.At)
+		cl.Stamp = s.stamp()
+	}
+	return !cl.beaten
 }
 
 // fetch brings the session of a claimed client here, unless it is here.
@@ -213,9 +221,21 @@ func (s *Server) knows(id string) bool {
 // session is kept, or when ctx ends.
 func (s *Server) Release(ctx context.Context, cl Claim) Claimed {
 	p := new(pending)
-	r, after := s.release(cl, p)
-	if after != nil {
-		after()
+	var r Claimed
+	for ctx.Err() == nil {
+		got, beaten, after := s.release(cl, p)
+		r = r.Merge(got)
+		if after != nil {
+			after()
+		}
+		if beaten == nil {
+			break
+		}
+		// The session may be on its way here, and has to be let go of then.
+		select {
+		case <-beaten.ended:
+		case <-ctx.Done():
+		}
 	}
 	if err := p.wait(ctx); err != nil && !errors.Is(err, ErrNotOwner) {
 		s.log.Error("mqtt: session cannot be released", "client", cl.ClientID, "err", err) // it will be taken
@@ -223,14 +243,16 @@ func (s *Server) Release(ctx context.Context, cl Claim) Claimed {
 	return r
 }
 
-// release does what Release does at once, and returns what is to be done after.
-func (s *Server) release(cl Claim, p *pending) (Claimed, func()) {
+// release does what Release does at once. It returns which of our claims has been
+// beaten, if there was one, and what is to be done after.
+func (s *Server) release(cl Claim, p *pending) (r Claimed, beaten *claim, after func()) {
 	for {
 		s.mu.Lock()
 		c := s.clients[cl.ClientID]
 		if c == nil {
 			defer s.mu.Unlock()
-			return s.yield(cl), nil
+			r, beaten = s.yield(cl)
+			return r, beaten, nil
 		}
 		s.mu.Unlock()
 		c.mu.Lock()
@@ -241,32 +263,32 @@ func (s *Server) release(cl Claim, p *pending) (Claimed, func()) {
 		defer c.mu.Unlock()
 		own := Stamp{At: c.stamp, Node: s.cfg.Node}
 		if c.stamp != 0 && own.Compare(cl.Stamp) > 0 {
-			return Claimed{Lost: true, Stamp: own, Settled: true}, nil
+			return Claimed{Lost: true, Stamp: own, Settled: true}, nil, nil
 		}
 		s.mu.Lock()
-		r := s.yield(cl)
+		r, beaten = s.yield(cl)
 		s.mu.Unlock()
 		if r.Lost {
-			return r, nil
+			return r, nil, nil
 		}
 		r.Presence = c.presence
-		return r, c.let(cl, p)
+		return r, beaten, c.let(cl, p)
 	}
 }
 
-// yield decides between a claim of another node and ours, if there is one. The
-// lock must be held.
-func (s *Server) yield(cl Claim) Claimed {
+// yield decides between a claim of another node and ours, if there is one, which
+// is returned if it is beaten. The lock must be held.
+func (s *Server) yield(cl Claim) (r Claimed, beaten *claim) {
 	mine := s.claims[cl.ClientID]
 	if mine == nil {
-		return Claimed{Presence: s.presences.take(cl.ClientID)}
+		return Claimed{Presence: s.presences.take(cl.ClientID)}, nil
 	}
 	if mine.Stamp.Compare(cl.Stamp) > 0 {
-		return Claimed{Lost: true, Stamp: mine.Stamp}
+		return Claimed{Lost: true, Stamp: mine.Stamp}, nil
 	}
 	mine.beat()
 	delete(s.claims, cl.ClientID)
-	return Claimed{Presence: mine.presence}
+	return Claimed{Presence: mine.presence}, mine
 }
 
 // let lets another node have the client. What is to be done when the lock, which
@@ -322,13 +344,10 @@ const linger = 5 * time.Second
 // still come are sent after it for a while. The lock must be held.
 func (c *client) depart(to string) {
 	s := c.srv
-	for i := range c.session.subs {
-		f := c.session.subs[i].filter()
-		if to == "" {
-			c.unlisten(f)
-			continue
+	if to == "" {
+		for i := range c.session.subs {
+			c.unlisten(c.session.subs[i].filter())
 		}
-		s.cfg.Peers.Interest(f.text, Interest{Kept: -1, Moved: 1})
 	}
 	s.metrics.queued.Sub(float64(c.session.bytes))
 	c.session = session{subs: c.session.subs}

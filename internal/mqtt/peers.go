@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Peers are the endpoints of the other nodes of a cluster. What they are told may
@@ -19,10 +20,15 @@ type Peers interface {
 	// Online reports whether a member of the group that shares filter is
 	// connected elsewhere.
 	Online(filter string) bool
+	// Number returns the number of the next message that is routed here.
+	Number() uint64
 	// Forward hands on a message that has been routed here: to the nodes where
 	// somebody has subscribed, or to all of them if it is retained. Neither the
 	// message nor what r points to may be modified, and r must not be kept.
 	Forward(m *Message, r Routed)
+	// Marks returns the numbers of the messages that have been routed or delivered
+	// here last, by the nodes where they were published.
+	Marks() map[string]uint64
 	// Claim makes all other nodes let go of a client, and returns when they have:
 	// their connection to it is closed and its session kept in Sessions. A node
 	// that does not answer is waited for a few seconds at most; it is told again
@@ -35,17 +41,17 @@ type Interest struct {
 	// Kept is how many there are, Online how many of these are in a group and of
 	// clients that are connected.
 	Kept, Online int
-	// Moved is how many there were of sessions that have just gone to another node.
-	Moved int
 }
 
 // Routed is what has become of a message on the node where it was published.
 type Routed struct {
+	// Number is what Number has returned for it.
+	Number uint64
 	// Served are the groups, by their filters, of which a member here gets it.
 	Served []string
 	// Moved are the sessions that would have got it, but have gone.
 	Moved []Moved
-	// Except are nodes that get it by other means.
+	// Except are nodes that get it by other means, but for groups.
 	Except []string
 }
 
@@ -55,12 +61,26 @@ type Moved struct {
 	Node     string
 }
 
+// Handed is a message that follows a session.
+type Handed struct {
+	Message *Message
+	// Node is where it was published, under Number.
+	Node   string
+	Number uint64
+	// Sent is whether the node where the session is gets it from there, too.
+	Sent bool
+}
+
 // Reach limits where a message of the server goes.
 type Reach struct {
-	// Here limits it to the clients of this node.
+	// Here limits it to the clients of this node that are in no group: whoever
+	// serves the rest of the cluster serves the groups.
 	Here bool
-	// Except are nodes that it does not go to.
+	// Except are nodes whose clients do not get it, but for those in groups.
 	Except []string
+
+	// again is whether the message comes again if a session is moving.
+	again bool
 }
 
 // errMoved is why a message cannot be published now.
@@ -73,6 +93,7 @@ func (s *Server) PublishWithin(ctx context.Context, m Message, r Reach) error {
 		return fmt.Errorf("mqtt: message to %q with QoS %d", m.Topic, m.QoS)
 	}
 	m.topic = []byte(m.Topic)
+	r.again = true
 	p := new(pending)
 	behind := s.routeWithin(&m, nil, p, r)
 	if err := p.wait(ctx); err != nil {
@@ -85,11 +106,12 @@ func (s *Server) PublishWithin(ctx context.Context, m Message, r Reach) error {
 	return nil
 }
 
-// Deliver delivers a message of another node to those who have subscribed here,
-// and of the groups only to those given by their filters. It waits for nobody. It
-// returns the sessions that should have got it, but have gone to other nodes. The
-// message must not be modified any more.
-func (s *Server) Deliver(m *Message, groups []string) []Moved {
+// Deliver delivers a message of another node to those who have subscribed here: to
+// those in groups only if the group is among those given by their filters, to
+// others unless only is set. It waits for nobody. It returns the sessions that
+// should have got it, but have gone to other nodes. The message must not be
+// modified any more.
+func (s *Server) Deliver(m *Message, groups []string, only bool) []Moved {
 	if m.topic == nil {
 		m.topic = []byte(m.Topic)
 	}
@@ -98,7 +120,7 @@ func (s *Server) Deliver(m *Message, groups []string) []Moved {
 	}
 	t := newTargets(m)
 	defer t.release()
-	t.far, t.groups = true, groups
+	t.far, t.groups, t.only = true, groups, only
 	p := new(pending)
 	s.deliver(t, nil, p)
 	return p.moved
@@ -107,32 +129,63 @@ func (s *Server) Deliver(m *Message, groups []string) []Moved {
 // Hand delivers a message to the session of one client, which has come here from
 // a node that should have delivered it. If it has gone further, the node where it
 // is now is returned.
-func (s *Server) Hand(clientID string, m *Message) (further string) {
-	if m.topic == nil {
-		m.topic = []byte(m.Topic)
+func (s *Server) Hand(clientID string, h Handed) (further string) {
+	if h.Message.topic == nil {
+		h.Message.topic = []byte(h.Message.Topic)
 	}
 	s.mu.Lock()
 	c, cl, gone := s.clients[clientID], s.claims[clientID], s.moved[clientID]
 	if c == nil && cl != nil && len(cl.early) < s.limits.QueueMessages {
-		cl.early = append(cl.early, m)
+		cl.early = append(cl.early, h)
 	}
 	if c == nil && cl == nil && gone != nil {
 		further = gone.moved
 	}
 	s.mu.Unlock()
 	if c != nil {
-		c.hand(m)
+		c.hand(h)
 	}
 	return further
 }
 
-// hand delivers m if the client has subscribed to its topic.
-func (c *client) hand(m *Message) {
+// hand delivers a message that has followed the session, unless the session has
+// got it already, or will.
+func (c *client) hand(h Handed) {
 	c.mu.Lock()
-	o, ok := c.session.granted(m.Topic)
+	o, ok := c.session.granted(h.Message.Topic)
+	if ok && h.Sent {
+		c.srv.mu.Lock()
+		marks, fresh := c.srv.arrived[c.id]
+		c.srv.mu.Unlock()
+		ok = fresh && h.Number <= marks[h.Node]
+	}
 	c.mu.Unlock()
 	if ok {
-		c.deliver(m, o, new(pending))
+		c.deliver(h.Message, o, new(pending))
+	}
+}
+
+// arrive notes which messages have passed by before the session came here, and
+// delivers those that have come for it. Its subscriptions must stand, and the lock
+// be held.
+func (c *client) arrive(cl *claim) {
+	s := c.srv
+	marks := s.cfg.Peers.Marks()
+	s.mu.Lock()
+	early := cl.early
+	cl.early = nil
+	s.arrived[c.id] = marks
+	s.mu.Unlock()
+	time.AfterFunc(2*linger, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.arrived, c.id) // of a later arrival, too, which does little harm
+	})
+	for _, h := range early {
+		o, ok := c.session.granted(h.Message.Topic)
+		if ok && (!h.Sent || h.Number <= marks[h.Node]) && min(h.Message.QoS, o.qos) > 0 {
+			c.push(&delivery{msg: h.Message, qos: 1, retain: h.Message.Retain && o.retainAsPublished}, new(pending))
+		}
 	}
 }
 
@@ -164,10 +217,7 @@ func (c *client) unlisten(f filter) {
 
 // interest returns what n subscriptions of the client to f count for.
 func (c *client) interest(f filter, n int) Interest {
-	switch {
-	case c.moved != "":
-		return Interest{Moved: n}
-	case f.share != "" && c.conn != nil:
+	if f.share != "" && c.conn != nil {
 		return Interest{Kept: n, Online: n}
 	}
 	return Interest{Kept: n}

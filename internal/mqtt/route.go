@@ -24,17 +24,22 @@ type targets struct {
 	lost    int // groups of which nobody can take the message
 
 	// In a cluster peers is set, and served gets the groups that are dealt with
-	// here. A message from another node is for those in groups only.
+	// here. A message that comes from far has others to deal with all groups but
+	// those given; it is for those only if only is set.
 	peers  Peers
 	served []string
 	far    bool
 	groups []string
+	only   bool
 }
 
 var targetPool = sync.Pool{New: func() any { return new(targets) }}
 
 // each takes the subscribers of one filter.
 func (t *targets) each(ms []member[*client]) {
+	if t.only {
+		return
+	}
 	t.filters++
 	for i := range ms {
 		if !ms[i].noLocal || ms[i].who.id != t.message.From {
@@ -133,14 +138,18 @@ func (s *Server) routeWithin(m *Message, publisher *client, p *pending, r Reach)
 	t := newTargets(m)
 	defer t.release()
 	peers := s.cfg.Peers
-	if r.Here {
-		peers = nil
+	if peers == nil || r.Here {
+		t.far = r.Here
+		return s.deliver(t, publisher, p)
 	}
 	t.peers = peers
+	n := peers.Number()
 	behind := s.deliver(t, publisher, p)
-	if peers != nil {
-		peers.Forward(m, Routed{Served: t.served, Moved: p.moved, Except: r.Except})
+	f := Routed{Number: n, Served: t.served, Except: r.Except}
+	if !r.again {
+		f.Moved = p.moved
 	}
+	peers.Forward(m, f)
 	return behind
 }
 

@@ -74,9 +74,10 @@ type Server struct {
 
 	mu        sync.Mutex // guards what follows
 	clients   map[string]*client
-	claims    map[string]*claim  // the newest to each client
-	moved     map[string]*client // sessions that have gone from here lately
-	stamped   int64              // see stamp
+	claims    map[string]*claim            // the newest to each client
+	moved     map[string]*client           // sessions that have gone from here lately
+	arrived   map[string]map[string]uint64 // see arrive
+	stamped   int64                        // see stamp
 	all       map[*conn]struct{}
 	waiting   int // of all: not authenticated yet
 	listeners map[net.Listener]struct{}
@@ -90,7 +91,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log,
 		clients: make(map[string]*client), all: make(map[*conn]struct{}), listeners: make(map[net.Listener]struct{}),
-		claims: make(map[string]*claim), moved: make(map[string]*client), now: cfg.Now,
+		claims: make(map[string]*claim), moved: make(map[string]*client), arrived: make(map[string]map[string]uint64), now: cfg.Now,
 	}
 	if s.now == nil {
 		s.now = time.Now

@@ -3,7 +3,6 @@ package stored
 import (
 	"context"
 	"log/slog"
-	"sync/atomic"
 
 	"muster/internal/mqtt"
 	"muster/internal/store"
@@ -22,50 +21,52 @@ func NewShared(s store.Store, node string, log *slog.Logger) Shared {
 	return Shared{begin(s, node, log)}
 }
 
-// Take implements mqtt.Shared. Whoever gives up waiting releases the session.
+// Take implements mqtt.Shared. When it returns an error, the session is not this
+// node's, or will soon be released again.
 func (k Shared) Take(ctx context.Context, clientID string) (mqtt.Taken, error) {
-	c := &change{kind: take, at: store.SessionPlace{Key: keyOf(clientID)}}
-	var over atomic.Bool // the caller has gone, or the change is durable
 	done := make(chan error, 1)
-	c.done = func(err error) {
-		if over.Swap(true) {
-			k.giveBack(c, err)
-		}
-		done <- err
-	}
+	c := &change{kind: take, at: store.SessionPlace{Key: keyOf(clientID)}, done: func(err error) { done <- err }}
 	k.add(c)
+	var err error
 	select {
-	case err := <-done:
-		if err != nil || c.session == nil {
-			return mqtt.Taken{}, err
-		}
+	case err = <-done:
 	case <-ctx.Done():
-		if !over.Swap(true) {
+		if k.takeBack(c) {
 			return mqtt.Taken{}, ctx.Err()
 		}
-		if err := <-done; err != nil || c.session == nil {
-			return mqtt.Taken{}, ctx.Err()
-		}
+		err = <-done // it is being written
+	}
+	if err != nil || c.session == nil {
+		return mqtt.Taken{}, err
 	}
 	var t mqtt.Taken
-	err := k.store.View(ctx, func(r store.Reader) error {
+	err = k.store.View(ctx, func(r store.Reader) error {
 		var err error
 		t, err = k.taken(r, *c.session)
 		return err
 	})
 	if err != nil {
-		k.giveBack(c, nil)
+		k.giveBack(*c.session)
 	}
 	return t, err
 }
 
-// giveBack releases a session that was taken in vain.
-func (k Shared) giveBack(c *change, err error) {
-	if err == nil && c.session != nil {
-		s := state(*c.session)
-		s.Epoch++
-		k.Release(s, nil)
+// takeBack reports whether a change will not be written after all.
+func (k Shared) takeBack(c *change) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if c.begun {
+		return false
 	}
+	c.kind = none
+	return true
+}
+
+// giveBack releases a session that was taken in vain, given as it was before.
+func (k Shared) giveBack(before store.Session) {
+	s := state(before)
+	s.Epoch++
+	k.Release(s, nil)
 }
 
 // taken returns a session that was in another's hands before, as this node has it.
@@ -179,7 +180,7 @@ func (k Shared) adoptAll(ctx context.Context, wanted []store.Session, adopt func
 		return nil
 	})
 	for _, row := range left {
-		k.giveBack(&change{session: &row}, nil)
+		k.giveBack(row)
 		other(state(row))
 	}
 	return err

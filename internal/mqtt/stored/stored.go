@@ -64,6 +64,7 @@ type change struct {
 	retained *store.Retained
 	done     func(error) // may be nil
 	err      error       // why it was left out when the others were written
+	begun    bool        // it is too late to take it back; guarded by the sessions
 }
 
 // New returns sessions in s, whose errors are told to log; nil discards. Close
@@ -231,8 +232,9 @@ func (k *Sessions) take() (batch []*change, closed bool) {
 		k.waiting = nil
 	}
 	for _, c := range batch {
+		c.begun = true
 		if k.unsent[c.at] == c {
-			delete(k.unsent, c.at) // from now on it is too late to take it back
+			delete(k.unsent, c.at)
 		}
 	}
 	return batch, k.closed

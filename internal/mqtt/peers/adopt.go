@@ -1,0 +1,248 @@
+package peers
+
+import (
+	"context"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"time"
+
+	"muster/internal/mqtt"
+)
+
+const (
+	// reloadRest is how many beats pass at least before retained messages are read
+	// again: a node that gets more than it can take misses some all the time.
+	reloadRest = 10
+	// careWait bounds a round of care.
+	careWait = time.Minute
+	// strangerAge is how long sessions may belong to a node that is neither alive
+	// nor dead, such as one that has only just joined, before they are adopted.
+	strangerAge = 30 * time.Second
+)
+
+// care looks after sessions that nobody looks after, when there may be some.
+func (p *Peers) care() {
+	nudge(p.survey)
+	for {
+		select {
+		case <-p.closing.Done():
+			return
+		case <-p.survey:
+		}
+		ctx, cancel := context.WithTimeout(p.closing, careWait)
+		p.careOnce(ctx)
+		cancel()
+	}
+}
+
+func (p *Peers) careOnce(ctx context.Context) {
+	now := time.Now()
+	p.mu.Lock()
+	verify := p.verify
+	reload := p.reload && now.Sub(p.reloaded) > reloadRest*p.cfg.Beat
+	p.verify = false
+	if reload {
+		p.reload, p.reloaded = false, now
+	}
+	p.mu.Unlock()
+	if verify && !p.done(ctx, "sessions cannot be verified", p.server.Verify(ctx)) {
+		p.Recheck()
+	}
+	if reload && !p.done(ctx, "retained messages cannot be read", p.server.ReloadRetained(ctx)) {
+		p.mu.Lock()
+		p.reload = true
+		p.mu.Unlock()
+	}
+	ok := p.done(ctx, "sessions cannot be adopted", p.adopt(ctx))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.surveyed = p.surveyed || ok
+	p.changed()
+}
+
+// done reports whether there was no error, and else reports that.
+func (p *Peers) done(ctx context.Context, what string, err error) bool {
+	if err != nil && ctx.Err() == nil {
+		p.log.Warn("mqtt: "+what, "err", err)
+	}
+	return err == nil
+}
+
+// Recheck makes this node make sure that its sessions are still its own. It is to
+// be called when others may have taken it for dead.
+func (p *Peers) Recheck() {
+	p.mu.Lock()
+	p.verify = true
+	p.mu.Unlock()
+	nudge(p.survey)
+}
+
+// adopt adopts sessions of nodes that are not alive, and forgets those of whom
+// nothing is left.
+func (p *Peers) adopt(ctx context.Context) error {
+	alive := p.cfg.Alive()
+	owners, err := p.server.Owners(ctx)
+	if err != nil {
+		return err
+	}
+	left := 0
+	for _, owner := range owners {
+		if owner == p.cfg.Node || slices.Contains(alive, owner) {
+			continue
+		}
+		n := 0
+		if owner == "" {
+			n, err = p.adoptReleased(ctx, alive)
+		} else {
+			n, err = p.adoptFrom(ctx, owner, alive)
+		}
+		if err != nil {
+			return err
+		}
+		left += n
+	}
+	if len(owners) == 0 || owners[0] != "" {
+		p.keepReleased(nil, nil)
+	}
+	maps.DeleteFunc(p.strange, func(id string, _ time.Time) bool { return !slices.Contains(owners, id) })
+	if left > 0 {
+		return nil
+	}
+	return p.forget(ctx)
+}
+
+// adoptReleased adopts this node's share of the sessions that nobody owns. One
+// that was released a moment ago is on its way to the node that has claimed it, so
+// it is left alone at first. How many stay is returned.
+func (p *Peers) adoptReleased(ctx context.Context, alive []string) (left int, err error) {
+	p.mu.Lock()
+	hasty := p.hasty
+	p.mu.Unlock()
+	filters, released := make(map[string]mqtt.Level), make(map[string]bool)
+	left, err = p.server.Adopt(ctx, "", func(clientID string) bool {
+		released[clientID] = true
+		return (hasty || p.released[clientID]) && heir(clientID, p.cfg.Node, alive)
+	}, func(filter string) { filters[filter] = mqtt.Kept })
+	if err != nil {
+		return left, err
+	}
+	p.keepReleased(filters, released)
+	return left, nil
+}
+
+// keepReleased remembers which sessions nobody owns. Their filters stand for one
+// more round: whoever adopts them may not have said so yet.
+func (p *Peers) keepReleased(filters map[string]mqtt.Level, released map[string]bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hasty = false
+	if len(filters) > 0 || p.nodes[Nobody] != nil {
+		both := maps.Clone(p.filters)
+		if both == nil {
+			both = make(map[string]mqtt.Level)
+		}
+		maps.Copy(both, filters)
+		p.replace(p.named(Nobody), both)
+	}
+	p.filters, p.released = filters, released
+}
+
+// adoptFrom adopts this node's share of the sessions of one that is not alive, and
+// returns how many it has left to others. All are left if nobody knows that node:
+// it may have joined a moment ago.
+func (p *Peers) adoptFrom(ctx context.Context, owner string, alive []string) (left int, err error) {
+	dead := slices.Contains(p.cfg.Dead(), owner)
+	since, known := p.strange[owner]
+	ripe := dead || known && time.Since(since) > strangerAge
+	p.mu.Lock()
+	n := p.named(owner)
+	n.listed = time.Now()
+	met := n.met
+	p.mu.Unlock()
+	if !ripe && known {
+		return 1, nil
+	}
+	if !dead && !known {
+		p.strange[owner] = time.Now()
+	}
+	filters := make(map[string]mqtt.Level)
+	taken := 0
+	left, err = p.server.Adopt(ctx, owner, func(clientID string) bool {
+		mine := ripe && heir(clientID, p.cfg.Node, alive)
+		if mine {
+			taken++
+		}
+		return mine
+	}, func(filter string) { filters[filter] = mqtt.Kept })
+	if err != nil {
+		return left, err
+	}
+	p.mu.Lock()
+	for filter := range filters { // until whoever adopts them says so
+		if dead || !met {
+			p.set(n, filter, max(n.filters[filter], mqtt.Kept))
+		}
+	}
+	p.mu.Unlock()
+	if taken > 0 {
+		p.log.Info("mqtt: sessions adopted", "from", owner, "sessions", taken)
+		p.tellLoose(n, kindAdopted) // in case that it lives after all
+	}
+	return left, nil
+}
+
+// heir reports whether me is the node that adopts a client's session: the one of
+// all that live with the greatest hash of both, so that nobody else's share changes
+// when one comes or goes.
+func heir(clientID, me string, alive []string) bool {
+	own := weight(clientID, me)
+	for _, id := range alive {
+		if w := weight(clientID, id); w > own || w == own && id > me {
+			return false
+		}
+	}
+	return true
+}
+
+func weight(clientID, node string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(node))
+	_, _ = h.Write([]byte{0})
+	_, _ = h.Write([]byte(clientID))
+	w := h.Sum64()
+	w ^= w >> 33 // the last bytes of what was hashed shall count as much as the first
+	w *= 0xff51afd7ed558ccd
+	return w ^ w>>33
+}
+
+// forget forgets the dead nodes that own no sessions any more.
+func (p *Peers) forget(ctx context.Context) error {
+	dead := p.cfg.Dead()
+	if len(dead) == 0 || p.cfg.Forget == nil {
+		return nil
+	}
+	owners, err := p.server.Owners(ctx) // after all that was adopted
+	if err != nil {
+		return err
+	}
+	if slices.Contains(owners, "") {
+		return nil // they may have been released by one of the dead
+	}
+	for _, id := range dead {
+		if slices.Contains(owners, id) {
+			continue
+		}
+		if err := p.cfg.Forget(ctx, id); err != nil {
+			return err
+		}
+	}
+	p.look()
+	return nil
+}
+
+// needed reports whether whoever wants to reach the sessions of a node must. The
+// lock must be held.
+func (p *Peers) needed(n *node) bool {
+	return n.id == Nobody || n.alive || n.dead || time.Since(n.listed) < linger
+}

@@ -1,0 +1,401 @@
+package peers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"muster/internal/cluster"
+	"muster/internal/mqtt"
+	"muster/internal/mqtt/codec"
+	"muster/internal/mqtt/peers"
+	"muster/internal/mqtt/stored"
+	"muster/internal/store"
+	"muster/internal/store/sqlite"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 20 * time.Second
+
+// world is a cluster in one process: nodes with a bus and a store in common.
+type world struct {
+	t     testing.TB
+	db    store.Store
+	hub   *cluster.Hub
+	nodes []*member
+
+	mu   sync.Mutex
+	dead map[string]bool // guarded by mu: true until it is forgotten
+}
+
+// member is a node.
+type member struct {
+	*mqtt.Server
+	t     testing.TB
+	id    string
+	addr  string
+	peers *peers.Peers
+	kept  stored.Shared
+	port  *cluster.Port
+	close func()
+}
+
+func newWorld(t testing.TB, nodes int) *world {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), sqlite.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w := &world{t: t, db: db, hub: cluster.NewHub(), dead: make(map[string]bool)}
+	for range nodes {
+		w.join()
+	}
+	return w
+}
+
+// join starts another node.
+func (w *world) join() *member {
+	w.t.Helper()
+	w.mu.Lock()
+	m := &member{t: w.t, id: fmt.Sprint("node", len(w.nodes)), port: w.hub.Bus()}
+	w.nodes = append(w.nodes, m)
+	w.mu.Unlock()
+	log := slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("at", m.id)
+	m.kept = stored.NewShared(w.db, m.id, log)
+	var err error
+	m.peers, err = peers.New(peers.Config{
+		Bus: m.port, Node: m.id, Beat: 50 * time.Millisecond, Log: log,
+		Alive:  func() []string { return w.others(m.id, false) },
+		Dead:   func() []string { return w.others(m.id, true) },
+		Forget: w.forget,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	m.Server, err = mqtt.New(w.t.Context(), mqtt.Config{Sessions: m.kept, Peers: m.peers, Node: m.id, Log: log})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err = m.peers.Start(w.t.Context(), m.Server); err != nil {
+		w.t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	m.addr = l.Addr().String()
+	served := make(chan error, 1)
+	go func() { served <- m.Serve(w.t.Context(), l, mqtt.ListenerOptions{Name: "tcp"}) }()
+	m.close = sync.OnceFunc(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience) //nolint:usetesting // the test's context may have ended
+		defer cancel()
+		if err := m.Close(ctx); err != nil {
+			w.t.Errorf("%s: close: %v", m.id, err)
+		}
+		m.kept.Close()
+		m.peers.Close()
+		if err := <-served; err != nil {
+			w.t.Errorf("%s: serve: %v", m.id, err)
+		}
+	})
+	w.t.Cleanup(m.close)
+	return m
+}
+
+// others returns the nodes beside one that live, or that are dead.
+func (w *world) others(id string, dead bool) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var ids []string
+	for _, m := range w.nodes {
+		known, gone := w.dead[m.id]
+		if m.id != id && (dead && known || !dead && !gone) {
+			ids = append(ids, m.id)
+		}
+	}
+	return ids
+}
+
+func (w *world) forget(_ context.Context, id string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.dead[id] {
+		w.dead[id] = false
+	}
+	return nil
+}
+
+// dies makes the others take a node for dead.
+func (w *world) dies(m *member) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.dead[m.id] = true
+}
+
+// forgotten reports whether nothing is left of a dead node.
+func (w *world) forgotten(m *member) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known, gone := w.dead[m.id]
+	return gone && !known
+}
+
+// kill makes a node die: it says nothing to the others any more.
+func (w *world) kill(m *member) {
+	m.port.Cut()
+	w.dies(m)
+}
+
+// await waits until cond is true for the peers of a node.
+func (m *member) await(what string, cond func() bool) {
+	m.t.Helper()
+	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
+	defer cancel()
+	if !m.peers.Await(ctx, cond) {
+		m.t.Fatalf("%s: waited in vain: %s", m.id, what)
+	}
+}
+
+// know waits until all other nodes that are not dead know that m has subscribed to
+// a filter.
+func (w *world) know(m *member, filter string) {
+	w.t.Helper()
+	for _, other := range w.nodes {
+		if other != m && slices.Contains(w.others(m.id, false), other.id) {
+			other.await(m.id+" has subscribed to "+filter, func() bool { return other.peers.Knows(m.id, filter) })
+		}
+	}
+}
+
+// client is a client that says exactly what a test tells it to.
+type client struct {
+	t       testing.TB
+	nc      net.Conn
+	version codec.Version
+	buf     []byte
+	ahead   []*codec.Publish // read by flush
+}
+
+// dial opens a connection and says nothing yet.
+func (m *member) dial(v codec.Version) *client {
+	m.t.Helper()
+	nc, err := net.Dial("tcp", m.addr)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() { _ = nc.Close() })
+	return &client{t: m.t, nc: nc, version: v}
+}
+
+// connect connects a client with a clean session.
+func (m *member) connect(id string) *client {
+	m.t.Helper()
+	c, _ := m.open(&codec.Connect{Version: codec.V5, ClientID: []byte(id), CleanStart: true, KeepAlive: 60})
+	return c
+}
+
+// persistent connects a client whose session outlives the connection, and returns
+// whether it has been resumed.
+func (m *member) persistent(v codec.Version, id string) (*client, bool) {
+	m.t.Helper()
+	c, a := m.open(hello(v, id))
+	return c, a.SessionPresent
+}
+
+func hello(v codec.Version, id string) *codec.Connect {
+	c := &codec.Connect{Version: v, ClientID: []byte(id), KeepAlive: 60}
+	if v == codec.V5 {
+		c.SessionExpiry = 3600
+	}
+	return c
+}
+
+func (m *member) open(h *codec.Connect) (*client, *codec.Connack) {
+	m.t.Helper()
+	c := m.dial(h.Version)
+	c.send(h)
+	a := expect[*codec.Connack](c)
+	if a.Reason != codec.Success {
+		m.t.Fatalf("connect %s: got %v", h.ClientID, a.Reason)
+	}
+	return c, a
+}
+
+func (c *client) send(q codec.Packet) {
+	c.t.Helper()
+	b, err := q.Append(nil, c.version)
+	if err == nil {
+		_, err = c.nc.Write(b)
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// read returns the next packet.
+func (c *client) read() (codec.Packet, error) {
+	if err := c.nc.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return nil, err
+	}
+	for {
+		f, n, err := codec.Cut(c.buf, codec.MaxSize)
+		if err != nil {
+			return nil, err
+		}
+		if n <= len(c.buf) {
+			q, err := codec.Decode(f, c.version)
+			c.buf = append([]byte(nil), c.buf[n:]...)
+			return q, err
+		}
+		chunk := make([]byte, 4096)
+		got, err := c.nc.Read(chunk)
+		c.buf = append(c.buf, chunk[:got]...)
+		if got == 0 && err != nil {
+			return nil, err
+		}
+	}
+}
+
+// expect returns the next packet, which must be of type P.
+func expect[P codec.Packet](c *client) P {
+	c.t.Helper()
+	q, err := c.read()
+	if err != nil {
+		var want P
+		c.t.Fatalf("got %v, want %v", err, want.Type())
+	}
+	want, ok := q.(P)
+	if !ok {
+		c.t.Fatalf("got %v %+v, want %v", q.Type(), q, want.Type())
+	}
+	return want
+}
+
+// takenOver waits for the end of the connection, because there is another one.
+func (c *client) takenOver() {
+	c.t.Helper()
+	if c.version == codec.V5 {
+		if got := expect[*codec.Disconnect](c).Reason; got != codec.SessionTakenOver {
+			c.t.Fatalf("disconnected for %v", got)
+		}
+	}
+	c.ended()
+}
+
+// ended waits for the end of the connection.
+func (c *client) ended() {
+	c.t.Helper()
+	q, err := c.read()
+	var timeout net.Error
+	switch {
+	case err == nil:
+		c.t.Fatalf("got %v %+v, want the end of the connection", q.Type(), q)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		c.t.Fatal("the connection has not been closed")
+	case !errors.Is(err, io.EOF):
+		c.t.Logf("ended with %v", err)
+	}
+}
+
+// quiet shows that nothing is under way to the client from its node.
+func (c *client) quiet() {
+	c.t.Helper()
+	c.send(&codec.Pingreq{})
+	expect[*codec.Pingresp](c)
+}
+
+func (c *client) subscribe(qos codec.QoS, filters ...string) {
+	c.t.Helper()
+	s := &codec.Subscribe{PacketID: 9}
+	for _, f := range filters {
+		s.Filters = append(s.Filters, codec.Subscription{Filter: []byte(f), QoS: qos})
+	}
+	c.send(s)
+	for _, r := range expect[*codec.Suback](c).Reasons {
+		if r != codec.Reason(qos) {
+			c.t.Fatalf("subscribe %q: got %v", filters, r)
+		}
+	}
+}
+
+// publish publishes a message of QoS 1 and waits for the acknowledgement.
+func (c *client) publish(topic, payload string) {
+	c.t.Helper()
+	if r := c.tryPublish(codec.Message{Topic: []byte(topic), Payload: []byte(payload)}); r != codec.Success {
+		c.t.Fatalf("publish to %s: got %v", topic, r)
+	}
+}
+
+func (c *client) tryPublish(m codec.Message) codec.Reason {
+	c.t.Helper()
+	m.QoS = codec.QoS1
+	c.send(&codec.Publish{Message: m, PacketID: 7})
+	return expect[*codec.Puback](c).Reason
+}
+
+// receive returns the next message, acknowledged, and checks topic and payload.
+func (c *client) receive(topic, payload string) *codec.Publish {
+	c.t.Helper()
+	m := c.next()
+	if string(m.Topic) != topic || string(m.Payload) != payload {
+		c.t.Fatalf("got %s %q, want %s %q", m.Topic, m.Payload, topic, payload)
+	}
+	return m
+}
+
+// flush waits until the server has seen all that the client has sent. Messages that
+// come meanwhile are kept for next.
+func (c *client) flush() {
+	c.t.Helper()
+	c.send(&codec.Pingreq{})
+	for {
+		q, err := c.read()
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		switch q := q.(type) {
+		case *codec.Publish:
+			c.ahead = append(c.ahead, q)
+		case *codec.Pingresp:
+			return
+		}
+	}
+}
+
+// next returns the next message, acknowledged.
+func (c *client) next() *codec.Publish {
+	c.t.Helper()
+	var m *codec.Publish
+	if len(c.ahead) > 0 {
+		m, c.ahead = c.ahead[0], c.ahead[1:]
+	} else {
+		m = expect[*codec.Publish](c)
+	}
+	if m.QoS > 0 {
+		c.send(&codec.Puback{PacketID: m.PacketID})
+	}
+	return m
+}
+
+// versions runs a test with both versions of the protocol.
+func versions(t *testing.T, f func(t *testing.T, v codec.Version)) {
+	t.Helper()
+	for _, v := range []codec.Version{codec.V311, codec.V5} {
+		t.Run(v.String(), func(t *testing.T) {
+			t.Parallel()
+			f(t, v)
+		})
+	}
+}

@@ -1,0 +1,227 @@
+package peers
+
+import (
+	"strings"
+
+	"muster/internal/mqtt"
+)
+
+// entry is the interest of the clients here in a filter.
+type entry struct {
+	kept, online int32
+	told         mqtt.Level // to the others
+	dirty        bool       // it waits to be told
+}
+
+func (e entry) level() mqtt.Level {
+	switch {
+	case e.online > 0:
+		return mqtt.Online
+	case e.kept > 0:
+		return mqtt.Kept
+	}
+	return mqtt.Absent
+}
+
+// Interest implements mqtt.Peers.
+func (p *Peers) Interest(filter string, change mqtt.Interest) {
+	if p.cfg.Announce != nil && !p.cfg.Announce(levels(filter)) {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.interest[filter]
+	e.kept += int32(change.Kept)
+	e.online += int32(change.Online)
+	if e.level() != e.told && !e.dirty {
+		e.dirty = true
+		p.dirty = append(p.dirty, filter)
+		p.wake()
+	}
+	p.put(filter, e)
+}
+
+// put stores the interest in a filter, if there is any. The lock must be held.
+func (p *Peers) put(filter string, e entry) {
+	if e == (entry{}) {
+		delete(p.interest, filter)
+		return
+	}
+	p.interest[filter] = e
+}
+
+// levels returns a filter without $share.
+func levels(filter string) string {
+	rest, ok := strings.CutPrefix(filter, "$share/")
+	if !ok {
+		return filter
+	}
+	_, rest, _ = strings.Cut(rest, "/")
+	return rest
+}
+
+// maxState is how many bytes of filters go in one message, about.
+const maxState = 128 << 10
+
+// announce tells the others which filters have changed, and those who want to know
+// all of them. It is called by one goroutine.
+func (p *Peers) announce() {
+	p.mu.Lock()
+	var change []byte
+	var changes [][]byte
+	for _, filter := range p.dirty {
+		e := p.interest[filter]
+		e.dirty = false
+		if l := e.level(); l != e.told {
+			e.told = l
+			change, changes = appendFilter(change, changes, filter, l)
+		}
+		p.put(filter, e)
+	}
+	p.dirty = nil
+	if len(change) > 0 {
+		changes = append(changes, change)
+	}
+	var told, owed []*node
+	for _, n := range p.nodes {
+		switch {
+		case n.id == Nobody:
+		case n.owed:
+			n.owed, n.told = false, true
+			owed = append(owed, n)
+		case n.told:
+			told = append(told, n)
+		}
+	}
+	var state [][]byte
+	fresh := p.fresh
+	if len(owed) > 0 {
+		state = p.state()
+	}
+	p.mu.Unlock()
+	for _, n := range told {
+		for _, body := range changes {
+			p.tell(n, kindChange, body)
+		}
+	}
+	for _, n := range owed {
+		p.tellAll(n, state, fresh)
+	}
+}
+
+// appendFilter adds a filter to a message, or begins another one.
+func appendFilter(b []byte, full [][]byte, filter string, l mqtt.Level) ([]byte, [][]byte) {
+	if len(b) > maxState {
+		full, b = append(full, b), nil
+	}
+	return appendText(append(b, byte(l)), filter), full
+}
+
+// state returns all filters that have been told. The lock must be held.
+func (p *Peers) state() [][]byte {
+	var b []byte
+	var all [][]byte
+	for filter, e := range p.interest {
+		if e.told != mqtt.Absent {
+			b, all = appendFilter(b, all, filter, e.told)
+		}
+	}
+	return append(all, b)
+}
+
+// tellAll tells a node all filters.
+func (p *Peers) tellAll(n *node, state [][]byte, fresh bool) {
+	p.mu.Lock()
+	answer := !n.synced
+	p.mu.Unlock()
+	for i, part := range state {
+		flags := flag(i == 0, stateFirst) | flag(i == len(state)-1, stateLast) | flag(fresh, stateFresh) | flag(answer, stateAnswer)
+		p.tell(n, kindState, append([]byte{flags}, part...))
+	}
+}
+
+// readState takes over what a node tells of its filters. The lock must be held.
+func (p *Peers) readState(n *node, c *cursor) {
+	flags := c.byte()
+	if flags&stateFirst != 0 {
+		n.building = make(map[string]mqtt.Level)
+	}
+	if n.building == nil {
+		return // the beginning was lost
+	}
+	for len(c.b) > 0 && !c.bad {
+		l := mqtt.Level(c.byte())
+		n.building[c.text()] = l
+	}
+	if flags&stateLast == 0 || c.bad {
+		return
+	}
+	p.replace(n, n.building)
+	n.building, n.synced = nil, true
+	if !n.met && flags&stateFresh == 0 {
+		n.missed = 1 // it had clients before it knew of us: tell it all of ours
+	}
+	n.met = true
+	if flags&stateAnswer != 0 {
+		n.owed = true
+		p.wake()
+	}
+	p.changed()
+}
+
+// readChange takes over which filters of a node have changed. The lock must be held.
+func (p *Peers) readChange(n *node, c *cursor) {
+	for len(c.b) > 0 && !c.bad {
+		l := mqtt.Level(c.byte())
+		filter := c.text()
+		if n.synced && !c.bad { // else all of them will come
+			p.set(n, filter, l)
+		}
+	}
+	p.changed()
+}
+
+// replace makes filters those of a node. The lock must be held.
+func (p *Peers) replace(n *node, filters map[string]mqtt.Level) {
+	for filter := range n.filters {
+		if filters[filter] == mqtt.Absent {
+			p.set(n, filter, mqtt.Absent)
+		}
+	}
+	for filter, l := range filters {
+		p.set(n, filter, l)
+	}
+}
+
+// set notes what a node has to do with a filter. The lock must be held.
+func (p *Peers) set(n *node, filter string, l mqtt.Level) {
+	was := n.filters[filter]
+	if was == l || !p.routes.Set(filter, n, l) {
+		return
+	}
+	if l == mqtt.Absent {
+		delete(n.filters, filter)
+	} else {
+		n.filters[filter] = l
+	}
+	if was != mqtt.Online && l != mqtt.Online {
+		return
+	}
+	p.online.Lock()
+	defer p.online.Unlock()
+	if l == mqtt.Online {
+		p.online.nodes[filter]++
+	} else if p.online.nodes[filter]--; p.online.nodes[filter] == 0 {
+		delete(p.online.nodes, filter)
+	}
+}
+
+// Online implements mqtt.Peers.
+func (p *Peers) Online(filter string) bool {
+	p.online.RLock()
+	defer p.online.RUnlock()
+	return p.online.nodes[filter] > 0
+}
+
+// Wanted implements mqtt.Peers.
+func (p *Peers) Wanted(topic string) bool { return p.routes.Any(topic) }

@@ -1,0 +1,254 @@
+// Package peers joins the MQTT endpoints of a cluster over its bus. It implements
+// mqtt.Peers.
+//
+// Each node tells all others which filters its clients have subscribed to, and
+// sends a message only to those nodes where it is wanted. What a node sends to
+// another one is numbered: who finds a number missing asks for all filters again,
+// and a beat every second shows it soon. The bus may lose what it likes; nothing is
+// wrong for longer than it is cut.
+//
+// A client has one connection in the cluster, and a session one owner. A node that
+// has a new connection claims the client from all others before it says so to the
+// client. Of claims at the same time the one with the greatest stamp wins, at every
+// node that hears of two; nodes that could not be reached hear of them as soon as
+// they can be. The session itself is guarded by its epoch in the store, whatever
+// the bus does.
+//
+// The sessions of a node that has died are adopted by the others: each takes those
+// that hash to it. Until that has happened the filters of the dead node stand, so
+// that whoever must reach a session knows that there is somebody left to tell.
+package peers
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"muster/internal/cluster"
+	"muster/internal/mqtt"
+)
+
+// Config is what peers need. Bus, Node, Alive and Dead must be set.
+type Config struct {
+	Bus cluster.Bus
+	// Node is the id of this node.
+	Node string
+	// Alive returns the other nodes that live, Dead those that have died and that
+	// nobody has forgotten. Both must be fast.
+	Alive, Dead func() []string
+	// Forget is called when nothing is left of a dead node; nil does nothing.
+	Forget func(ctx context.Context, node string) error
+	// Announce says whether a filter, without $share, can match a message that
+	// concerns other nodes; nil announces all of them.
+	Announce func(filter string) bool
+	// Beat is how often the others hear from this node; 0 is a second. Who has not
+	// been heard of for three beats is not waited for.
+	Beat time.Duration
+	// Log is told of nodes that come and go; nil discards.
+	Log *slog.Logger
+	// Metrics registers the numbers of the peers; nil keeps them to itself.
+	Metrics prometheus.Registerer
+}
+
+// Nobody stands among the holders of a topic for sessions that no node owns yet.
+// It is no node: who tries to reach it fails.
+const Nobody = "nobody"
+
+// Peers are the endpoints of the other nodes. It is safe for concurrent use.
+type Peers struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *metrics
+	server  *mqtt.Server // set by Start
+	routes  mqtt.Routes[*node]
+	number  atomic.Uint64 // of the last message that was routed here
+	found   sync.Pool     // of *mqtt.Found[*node]
+
+	closing context.Context
+	close   context.CancelFunc
+	running sync.WaitGroup
+	woken   chan struct{} // holds a token if there is something to announce
+	survey  chan struct{} // holds a token if there may be sessions to adopt
+
+	mu       sync.Mutex // guards what follows
+	nodes    map[string]*node
+	interest map[string]entry // in each filter, of the clients here
+	dirty    []string         // filters to be announced
+	fresh    bool             // nobody has connected here so far
+	surveyed bool             // it is known what sessions dead nodes have left
+	verify   bool             // sessions here may be others' by now
+	reload   bool             // retained messages may have been missed
+	hasty    bool             // what has been released is not on its way to anybody
+	closed   bool             // nothing may be begun any more
+	news     chan struct{}    // closed when something has changed
+
+	online struct {
+		sync.RWMutex
+		nodes map[string]int // with members that are connected, by the filter of the group
+	}
+
+	// What care remembers from one round to the next.
+	reloaded time.Time             // when retained messages were last read
+	strange  map[string]time.Time  // owners of sessions that nobody knows, since when
+	released map[string]bool       // clients whose sessions nobody owned
+	filters  map[string]mqtt.Level // of sessions that nobody owned
+}
+
+var _ mqtt.Peers = (*Peers)(nil)
+
+// New returns peers that do nothing before Start. It fails if a metric's name is taken.
+func New(c Config) (*Peers, error) {
+	c.Beat = cmp.Or(c.Beat, time.Second)
+	p := &Peers{
+		cfg: c, log: cmp.Or(c.Log, slog.New(slog.DiscardHandler)),
+		woken: make(chan struct{}, 1), survey: make(chan struct{}, 1),
+		nodes: make(map[string]*node), interest: make(map[string]entry), strange: make(map[string]time.Time),
+		fresh: true, hasty: true, reload: true, news: make(chan struct{}),
+	}
+	p.online.nodes = make(map[string]int)
+	p.found.New = func() any { return new(mqtt.Found[*node]) }
+	p.closing, p.close = context.WithCancel(context.Background())
+	var err error
+	p.metrics, err = newMetrics(c.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("peers: metrics: %w", err)
+	}
+	return p, nil
+}
+
+// meet is how long a node that starts waits for the others at most.
+const meet = 2 * time.Second
+
+// Start joins the server s, of whose configuration p is a part, to the others. It
+// must be called once, before clients connect: it returns when all nodes that can
+// be reached know of this one, or after two seconds. It fails if the bus is closed
+// or ctx ends.
+func (p *Peers) Start(ctx context.Context, s *mqtt.Server) error {
+	p.server = s
+	for subject, receive := range map[string]func(cluster.Message) error{
+		controlSubject: p.receiveControl, dataSubject: p.receiveData, claimSubject: p.receiveClaims,
+	} {
+		cancel, err := p.cfg.Bus.Subscribe(subject+p.cfg.Node, func(m cluster.Message) {
+			if err := receive(m); err != nil {
+				p.log.Warn("mqtt: message of another node cannot be read", "subject", m.Subject, "err", err)
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("peers: %w", err)
+		}
+		context.AfterFunc(p.closing, cancel)
+	}
+	p.look()
+	p.running.Go(p.run)
+	p.running.Go(p.care)
+	within, done := context.WithTimeout(ctx, meet)
+	defer done()
+	met := p.await(within, func() bool {
+		for _, n := range p.nodes {
+			if n.alive && !n.synced {
+				return false
+			}
+		}
+		return true
+	})
+	if !met {
+		p.log.Warn("mqtt: not all nodes have answered")
+	}
+	p.mu.Lock()
+	p.fresh = false
+	p.mu.Unlock()
+	return ctx.Err()
+}
+
+// Close says goodbye to the others and ends. The server must have been closed, so
+// that they can take over its sessions.
+func (p *Peers) Close() {
+	for _, n := range p.all() {
+		p.tell(n, kindBye, nil)
+	}
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.close()
+	p.running.Wait()
+}
+
+// begin runs fn beside everything else, unless the peers are closed.
+func (p *Peers) begin(fn func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.running.Go(fn)
+	}
+}
+
+// The subjects on which a node listens, before its id. What is on one does not wait
+// for what is on another: claims go ahead of a flood of messages.
+const (
+	controlSubject = "mqtt.control."
+	dataSubject    = "mqtt.data."
+	claimSubject   = "mqtt.claim."
+)
+
+// run announces what has changed, and beats.
+func (p *Peers) run() {
+	beat := time.NewTicker(p.cfg.Beat)
+	defer beat.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-p.closing.Done():
+			return
+		case <-p.woken:
+			p.announce()
+		case now := <-beat.C:
+			if now = time.Now(); now.Sub(last) > patience*p.cfg.Beat {
+				p.Recheck() // this node has not run for a while: others may have taken it for dead
+			}
+			last = now
+			p.look()
+			p.announce()
+			p.beat()
+		}
+	}
+}
+
+// wake sees to it that changes are announced.
+func (p *Peers) wake() { nudge(p.woken) }
+
+func nudge(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// changed tells those who wait for something. The lock must be held.
+func (p *Peers) changed() {
+	close(p.news)
+	p.news = make(chan struct{})
+}
+
+// await waits until cond, which is called with the lock held, returns true. It
+// reports false if ctx ends before.
+func (p *Peers) await(ctx context.Context, cond func() bool) bool {
+	for {
+		p.mu.Lock()
+		ok, news := cond(), p.news
+		p.mu.Unlock()
+		if ok {
+			return true
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
