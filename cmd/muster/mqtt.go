@@ -17,9 +17,12 @@ import (
 	"muster/internal/config"
 	"muster/internal/engine"
 	"muster/internal/mqtt"
+	"muster/internal/mqtt/peers"
 	"muster/internal/mqtt/stored"
 	"muster/internal/mqttapi"
 	"muster/internal/mqttapi/bridge"
+	"muster/internal/store"
+	"muster/internal/topic"
 )
 
 // Names of the listeners, in metrics and for the Connect hook.
@@ -37,8 +40,8 @@ type devices struct {
 	cas       *x509.CertPool     // of device certificates; nil without a TLS listener
 	api       *mqttapi.API
 	inspector *mqttapi.Inspector
-	sessions  *stored.Sessions
 	server    *mqtt.Server
+	peers     *peers.Peers   // the endpoints of other nodes; nil if there are none
 	bridge    *bridge.Bridge // in place of sessions, server and listeners; nil: they are there
 	// active says when this node serves the broker alone, as in bridge.Config; nil:
 	// there is no other node.
@@ -46,6 +49,8 @@ type devices struct {
 	plain  net.Listener // nil if off
 	secure net.Listener // nil if off
 	tls    *tls.Config
+
+	closeSessions func() // waits until all that is kept of sessions is stored
 }
 
 // openDevices opens the listeners that the configuration names. The rest is
@@ -95,12 +100,18 @@ func (d *devices) Publish(ctx context.Context, m mqttapi.Message) error {
 	if d.bridge != nil {
 		return d.bridge.Publish(ctx, m)
 	}
-	return d.server.Publish(ctx, mqtt.Message{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS})
+	return d.server.PublishWithin(ctx, mqtt.Message{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS}, mqtt.Reach{Here: m.Here, Except: m.Except})
 }
 
 // route says who has to be told of changes of a thing's queue; see engine.Peers.
-func (d *devices) route(string, string) (holders []string, others bool) {
-	return nil, true
+func (d *devices) route(thing, namespace string) (holders []string, others bool) {
+	if d.peers == nil {
+		return nil, true // the broker is everybody's
+	}
+	t := topic.Topic{Kind: topic.Notify, Thing: thing, Namespace: namespace}
+	next := t
+	next.Kind = topic.NotifyNext
+	return d.peers.Route(t.String(), next.String())
 }
 
 // build makes the endpoint.
@@ -114,12 +125,50 @@ func (d *devices) build(ctx context.Context, s *server, e *engine.Engine, metric
 	if err != nil || d.bridge != nil {
 		return err
 	}
-	d.sessions = stored.New(s.folder.store, s.log)
-	d.server, err = mqtt.New(ctx, mqtt.Config{
-		Sessions: d.sessions, Log: s.log, Metrics: metrics,
-		Hooks: mqtt.Hooks{Connect: d.connect, Reserved: reserved, Handle: d.handle},
-	})
+	c := mqtt.Config{Log: s.log, Metrics: metrics, Hooks: mqtt.Hooks{Connect: d.connect, Reserved: reserved, Handle: d.handle}}
+	err = d.share(&c, s, metrics)
+	if err != nil {
+		return err
+	}
+	d.server, err = mqtt.New(ctx, c)
+	if err == nil && d.peers != nil {
+		err = d.peers.Start(ctx, d.server)
+	}
 	return err
+}
+
+// share says where sessions are kept, and, if there are other nodes, how the
+// endpoints of all of them are one.
+func (d *devices) share(c *mqtt.Config, s *server, metrics prometheus.Registerer) error {
+	if s.members == nil {
+		sessions := stored.New(s.folder.store, s.log)
+		c.Sessions, d.closeSessions = sessions, sessions.Close
+		return nil
+	}
+	node := s.members.node
+	sessions := stored.NewShared(s.folder.store, node.ID(), s.log)
+	c.Sessions, d.closeSessions = sessions, sessions.Close
+	c.Node, c.Now = node.ID(), node.Now
+	var err error
+	d.peers, err = peers.New(peers.Config{
+		Bus: s.members.bus, Node: node.ID(), Alive: idsOf(node.Peers), Dead: idsOf(node.Dead), Forget: node.Forget,
+		Announce: mqttapi.CanMatchMessages, Log: s.log, Metrics: metrics,
+	})
+	if err == nil {
+		c.Peers = d.peers
+	}
+	return err
+}
+
+// idsOf returns the ids of nodes.
+func idsOf(nodes func() []store.Node) func() []string {
+	return func() []string {
+		var ids []string
+		for _, n := range nodes() {
+			ids = append(ids, n.ID)
+		}
+		return ids
+	}
 }
 
 // connect says who a client is: one with a certificate of a known CA, one whose
@@ -217,7 +266,10 @@ func (d *devices) close(ctx context.Context) error {
 		return d.bridge.Close(ctx)
 	}
 	err := d.server.Close(ctx)
-	d.sessions.Close()
+	d.closeSessions()
+	if d.peers != nil {
+		d.peers.Close()
+	}
 	return err
 }
 
