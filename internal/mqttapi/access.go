@@ -55,3 +55,21 @@ func CanMatchMessages(filter string) bool {
 	first, _, deeper := strings.Cut(rest, "/")
 	return first == "#" || !deeper && (first == "+" || strings.HasPrefix(first, "notify"))
 }
+
+// Notifications returns the topics of notifications that a filter with wildcards is
+// for, if it is about one thing: a device may subscribe to all of its jobs topics
+// at once. Those of namespaces are not among them.
+func Notifications(filter string) []string {
+	rest, ok := strings.CutPrefix(filter, "$aws/things/")
+	if !ok {
+		return nil
+	}
+	thing, rest, _ := strings.Cut(rest, "/")
+	if thing == "+" || thing == "#" || rest != "jobs/#" && rest != "jobs/+" && rest != "#" {
+		return nil
+	}
+	t := topic.Topic{Kind: topic.Notify, Thing: thing}
+	next := t
+	next.Kind = topic.NotifyNext
+	return []string{t.String(), next.String()}
+}

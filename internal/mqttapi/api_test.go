@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -241,11 +242,25 @@ func TestCanMatchMessages(t *testing.T) {
 		b + "notify": true, b + "notify-next": true, b + "notify-namespace-ns": true, b + "#": true, b + "+": true,
 		"$aws/things/+/jobs/#": true, "$aws/things/+/jobs/notify": true, "$aws/things/#": true, "$aws/#": true, "$aws/things/t1/#": true,
 		"$aws/+/t1/jobs/get/accepted": true, // not worth a closer look
-		"$aws/events/#": true, "plant/+/state": true, "#": true, "$aws/things/t1/shadow/#": true,
+		"$aws/events/#":               true, "plant/+/state": true, "#": true, "$aws/things/t1/shadow/#": true,
 		b + "get/+": false, b + "get/accepted": false, b + "$next/get/accepted": false, b + "+/update/+": false, b + "j/#": false,
 		b + "start-next/rejected": false, "$aws/things/+/jobs/+/get/accepted": false, b + "get": false,
 	} {
 		if got := mqttapi.CanMatchMessages(filter); got != want {
+			t.Errorf("%s: got %v, want %v", filter, got, want)
+		}
+	}
+}
+
+func TestNotificationsOfAFilter(t *testing.T) {
+	t.Parallel()
+	both := []string{b + "notify", b + "notify-next"}
+	for filter, want := range map[string][]string{
+		b + "#": both, b + "+": both, "$aws/things/t1/#": both,
+		b + "notify": nil, b + "get/+": nil, "$aws/things/+/jobs/#": nil, "$aws/things/#": nil, "$aws/#": nil, "$aws/things/t1/shadow/#": nil,
+		"$share/g/$aws/things/t1/#": nil, "t1/jobs/#": nil, "": nil,
+	} {
+		if got := mqttapi.Notifications(filter); !slices.Equal(got, want) {
 			t.Errorf("%s: got %v, want %v", filter, got, want)
 		}
 	}

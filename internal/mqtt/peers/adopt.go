@@ -123,12 +123,20 @@ func (p *Peers) adoptReleased(ctx context.Context, alive []string) (left int, er
 	left, err = p.server.Adopt(ctx, "", func(clientID string) bool {
 		released[clientID] = true
 		return (hasty || p.released[clientID]) && heir(clientID, p.cfg.Node, alive)
-	}, func(filter string) { filters[filter] = mqtt.Kept })
+	}, func(filter string) { p.stand(filters, filter) })
 	if err != nil {
 		return left, err
 	}
 	p.keepReleased(filters, released)
 	return left, nil
+}
+
+// stand notes a filter of a session, and what it stands for.
+func (p *Peers) stand(filters map[string]mqtt.Level, filter string) {
+	filters[filter] = mqtt.Kept
+	for _, topic := range p.implied(filter) {
+		filters[topic] = mqtt.Kept
+	}
 }
 
 // keepReleased remembers which sessions nobody owns. Their filters stand for one
@@ -174,7 +182,7 @@ func (p *Peers) adoptFrom(ctx context.Context, owner string, alive []string) (le
 			taken++
 		}
 		return mine
-	}, func(filter string) { filters[filter] = mqtt.Kept })
+	}, func(filter string) { p.stand(filters, filter) })
 	if err != nil {
 		return left, err
 	}

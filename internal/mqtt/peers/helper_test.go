@@ -29,6 +29,7 @@ type world struct {
 	t     testing.TB
 	db    store.Store
 	hub   *cluster.Hub
+	beat  time.Duration
 	nodes []*member
 
 	mu   sync.Mutex
@@ -44,10 +45,19 @@ type member struct {
 	peers *peers.Peers
 	kept  stored.Shared
 	port  *cluster.Port
+	probe *client // see settle
 	close func()
 }
 
+// newWorld starts a cluster in which everybody is patient.
 func newWorld(t testing.TB, nodes int) *world {
+	t.Helper()
+	return newHastyWorld(t, nodes, 0)
+}
+
+// newHastyWorld starts a cluster in which nobody waits for long for a node that
+// says nothing.
+func newHastyWorld(t testing.TB, nodes int, beat time.Duration) *world {
 	t.Helper()
 	db, err := sqlite.Open(t.Context(), sqlite.Config{Dir: t.TempDir()})
 	if err != nil {
@@ -58,7 +68,7 @@ func newWorld(t testing.TB, nodes int) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{t: t, db: db, hub: cluster.NewHub(), dead: make(map[string]bool)}
+	w := &world{t: t, db: db, hub: cluster.NewHub(), beat: beat, dead: make(map[string]bool)}
 	for range nodes {
 		w.join()
 	}
@@ -76,10 +86,10 @@ func (w *world) join() *member {
 	m.kept = stored.NewShared(w.db, m.id, log)
 	var err error
 	m.peers, err = peers.New(peers.Config{
-		Bus: m.port, Node: m.id, Beat: 50 * time.Millisecond, Log: log,
+		Bus: m.port, Node: m.id, Beat: w.beat, Log: log,
 		Alive:  func() []string { return w.others(m.id, false) },
 		Dead:   func() []string { return w.others(m.id, true) },
-		Forget: w.forget,
+		Forget: w.forget, Implies: implies,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -30,6 +30,22 @@ func (p *Peers) Interest(filter string, change mqtt.Interest) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.count(filter, change)
+	for _, topic := range p.implied(filter) {
+		p.count(topic, mqtt.Interest{Kept: change.Kept})
+	}
+}
+
+// implied returns the topics that a filter stands for.
+func (p *Peers) implied(filter string) []string {
+	if p.cfg.Implies == nil {
+		return nil
+	}
+	return p.cfg.Implies(filter)
+}
+
+// count adds to the interest in a filter. The lock must be held.
+func (p *Peers) count(filter string, change mqtt.Interest) {
 	e := p.interest[filter]
 	e.kept += int32(change.Kept)
 	e.online += int32(change.Online)

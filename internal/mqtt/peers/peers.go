@@ -47,6 +47,9 @@ type Config struct {
 	// Announce says whether a filter, without $share, can match a message that
 	// concerns other nodes; nil announces all of them.
 	Announce func(filter string) bool
+	// Implies returns topics of which whoever subscribes to a filter is a holder, as
+	// if by their names; nil is none.
+	Implies func(filter string) []string
 	// Beat is how often the others hear from this node; 0 is a second. Who has not
 	// been heard of for three beats is not waited for.
 	Beat time.Duration
