@@ -104,6 +104,10 @@ var table = map[string]rule{
 		imports: []string{"auth", "mqtt/codec"},
 		why:     "the endpoint that devices connect to; it knows no jobs, they come in through hooks",
 	},
+	"mqtt/peers": {
+		imports: []string{"cluster", "mqtt"},
+		why:     "joins the endpoints of a cluster over its bus; it implements the contract of mqtt",
+	},
 	"mqtt/stored": {
 		imports: []string{"apierr", "mqtt", "mqtt/codec", "store"},
 		why:     "sessions that outlive the process: the endpoint's contract on the store's",
