@@ -250,6 +250,14 @@ func (m *membership) refresh() {
 	m.parts.Store(&ps)
 }
 
+// now returns the clock of the cluster, or nil if that of the machine will do.
+func (m *membership) now() func() time.Time {
+	if m == nil {
+		return nil
+	}
+	return m.node.Now
+}
+
 // owned returns the parts that the loops of this node work on.
 func (m *membership) owned() []engine.Part {
 	ps := m.parts.Load()

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -54,9 +55,9 @@ type devices struct {
 }
 
 // openDevices opens the listeners that the configuration names. The rest is
-// built when there is an engine.
-func openDevices(ctx context.Context, c config.Config) (*devices, error) {
-	d := &devices{cfg: c, inspector: mqttapi.NewInspector(mqttapi.InspectorConfig{})}
+// built when there is an engine. now is the clock that all nodes have in common.
+func openDevices(ctx context.Context, c config.Config, now func() time.Time) (*devices, error) {
+	d := &devices{cfg: c, inspector: mqttapi.NewInspector(mqttapi.InspectorConfig{Now: now})}
 	var err error
 	if c.MQTTListen != config.Off {
 		d.plain, err = listen(ctx, "--mqtt-listen", c.MQTTListen)

@@ -16,7 +16,6 @@ import (
 	"muster/internal/job"
 	"muster/internal/mqttapi"
 	"muster/internal/registry"
-	"muster/internal/wire"
 )
 
 // newServer builds everything that a server consists of, once, from the inside
@@ -33,7 +32,7 @@ func newServer(ctx context.Context, c config.Config, l net.Listener, log *slog.L
 	if err != nil {
 		return nil, errors.Join(err, l.Close(), f.Close())
 	}
-	s.devices, err = openDevices(ctx, c)
+	s.devices, err = openDevices(ctx, c, s.members.now())
 	if err != nil {
 		return nil, errors.Join(err, l.Close(), s.members.close(), f.Close())
 	}
@@ -93,8 +92,13 @@ func (s *server) build(ctx context.Context, metrics *prometheus.Registry) error 
 	if err != nil {
 		return err
 	}
+	said := messages{s.devices.inspector, s.members, s.log}
+	err = said.serve()
+	if err != nil {
+		return err
+	}
 	api, err := httpapi.New(httpapi.Config{
-		Engine: s.engine, Registry: r, Auth: s.devices.verifier, Messages: messagesOf(s.devices.inspector),
+		Engine: s.engine, Registry: r, Auth: s.devices.verifier, Messages: said.list,
 		Metrics: metrics, BodyLimit: s.cfg.BodyLimit, Log: s.log,
 	})
 	if err != nil {
@@ -121,21 +125,6 @@ func (s *server) verifierOf(r *registry.Registry) (*sigv4.Verifier, error) {
 		Secret: r.Secret, Region: s.cfg.Region, AnyRegion: s.cfg.AnyRegion, Account: s.cfg.Account,
 		UnsignedPayload: isLoopback(s.listener.Addr()), Skew: s.cfg.SkewWindow,
 	})
-}
-
-// messagesOf returns the messages that an inspector keeps as the API shows them.
-func messagesOf(i *mqttapi.Inspector) httpapi.Messages {
-	return func(thing string, after int64) ([]httpapi.Message, bool) {
-		kept, missing := i.Messages(thing, after)
-		messages := make([]httpapi.Message, len(kept))
-		for n, m := range kept {
-			messages[n] = httpapi.Message{
-				Seq: m.Seq, At: wire.FractionalSeconds(m.At), Direction: m.Direction.String(), ClientID: m.ClientID,
-				Topic: m.Topic, QoS: int(m.QoS), Payload: m.Payload, Size: m.Size, Code: m.Code, Reason: m.Reason,
-			}
-		}
-		return messages, missing
-	}
 }
 
 // isLoopback reports whether only this machine reaches an address.

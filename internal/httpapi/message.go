@@ -1,12 +1,15 @@
 package httpapi
 
-import "muster/internal/wire"
+import (
+	"context"
+
+	"muster/internal/wire"
+)
 
 // Messages returns the job messages kept of a thing that came after the one
 // with the number given, oldest first, and whether some that came after it are
-// kept no longer. After 0 it returns all there are. It is called concurrently
-// and must not wait.
-type Messages func(thing string, after int64) (messages []Message, missing bool)
+// kept no longer. After 0 it returns all there are. It is called concurrently.
+type Messages func(ctx context.Context, thing string, after int64) (messages []Message, missing bool)
 
 // Message is a job message to or from a device, as operators see it afterwards.
 type Message struct {
@@ -45,7 +48,7 @@ type messageList struct {
 func (a *API) listMessages(c *call, in *listMessagesRequest) (messageList, error) {
 	var out messageList
 	if a.messages != nil {
-		out.Messages, out.Missing = a.messages(in.ThingName, in.After)
+		out.Messages, out.Missing = a.messages(c.ctx, in.ThingName, in.After)
 	}
 	if len(out.Messages) > 0 || in.After != 0 {
 		return out, nil

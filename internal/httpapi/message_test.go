@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"net/http/httptest"
 	"testing"
 
@@ -21,7 +22,7 @@ func TestMessages(t *testing.T) {
 	first := `{"seq":7,"at":1700000000.123,"direction":"in","clientId":"c","topic":"$aws/things/a:b/jobs/get","qos":1,"payload":"","size":0}`
 	second := `{"seq":8,"at":1700000000.123,"direction":"out","clientId":"c","topic":"$aws/things/a:b/jobs/get/rejected","qos":0,"payload":"{","size":99,"code":"InvalidJson","reason":"no"}`
 	w.Server = httptest.NewServer(w.api(byHeader{}, func(c *httpapi.Config) {
-		c.Messages = func(thing string, after int64) ([]httpapi.Message, bool) {
+		c.Messages = func(_ context.Context, thing string, after int64) ([]httpapi.Message, bool) {
 			if thing != "a:b" {
 				return nil, after == 5
 			}

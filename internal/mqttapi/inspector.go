@@ -17,6 +17,9 @@ type InspectorConfig struct {
 	Messages int
 	// Payload is how many bytes of each payload are kept. 0 is 1024.
 	Payload int
+	// Now is a clock by which messages are numbered, so that those of several nodes
+	// can be put in order; nil is that of the machine.
+	Now func() time.Time
 }
 
 // Inspector keeps the last job messages of the things that had any, in memory,
@@ -25,6 +28,7 @@ type InspectorConfig struct {
 // It is safe for concurrent use.
 type Inspector struct {
 	things, messages, payload int
+	now                       func() time.Time
 
 	mu        sync.Mutex
 	seq       int64                      // guarded by mu: the last one
@@ -44,9 +48,12 @@ type tape struct {
 
 // NewInspector returns an inspector that has seen nothing.
 func NewInspector(c InspectorConfig) *Inspector {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	i := &Inspector{
-		things: cmp.Or(c.Things, 1000), messages: cmp.Or(c.Messages, 20), payload: cmp.Or(c.Payload, 1024),
-		seq:   time.Now().UnixMicro(), // beyond what an earlier process has numbered, yet exact as a JSON number
+		now: c.Now, things: cmp.Or(c.Things, 1000), messages: cmp.Or(c.Messages, 20), payload: cmp.Or(c.Payload, 1024),
+		seq:   c.Now().UnixMicro(), // beyond what an earlier process has numbered, yet exact as a JSON number
 		tapes: make(map[string]*list.Element), followers: make(map[string][]chan struct{}),
 	}
 	i.forgotten = i.seq
@@ -110,7 +117,7 @@ func (i *Inspector) record(thing string, messages ...Logged) {
 	defer i.mu.Unlock()
 	t := i.tape(thing)
 	for _, m := range messages {
-		i.seq++
+		i.seq = max(i.seq+1, i.now().UnixMicro())
 		m.Seq = i.seq
 		if len(t.ring) < i.messages {
 			t.ring = append(t.ring, m)
