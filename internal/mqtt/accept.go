@@ -149,7 +149,11 @@ func (k *conn) enter(p *codec.Connect, assigned bool) *ending {
 	if wait == nil {
 		return &ending{event: eventDuplicate}
 	}
-	if err := wait.wait(k.srv.ctx); err != nil {
+	err := wait.wait(k.srv.ctx)
+	if errors.Is(err, ErrNotOwner) {
+		return &ending{event: eventDuplicate} // another node has the client by now
+	}
+	if err != nil {
 		k.srv.log.Error("mqtt: session cannot be kept", "client", k.who.ID, "err", err)
 		return k.refuse(codec.ServerUnavailable, eventServerError, err)
 	}

@@ -2,6 +2,7 @@ package peers_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -107,7 +108,8 @@ func (w *world) join() *member {
 	}
 	m.addr = l.Addr().String()
 	served := make(chan error, 1)
-	go func() { served <- m.Serve(w.t.Context(), l, mqtt.ListenerOptions{Name: "tcp"}) }()
+	ctx := w.t.Context()
+	go func() { served <- m.Serve(ctx, l, mqtt.ListenerOptions{Name: "tcp"}) }()
 	m.close = sync.OnceFunc(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience) //nolint:usetesting // the test's context may have ended
 		defer cancel()
@@ -116,7 +118,7 @@ func (w *world) join() *member {
 		}
 		m.kept.Close()
 		m.peers.Close()
-		if err := <-served; err != nil {
+		if err := <-served; err != nil && !errors.Is(err, net.ErrClosed) { // closed before it began
 			w.t.Errorf("%s: serve: %v", m.id, err)
 		}
 	})
@@ -152,6 +154,19 @@ func (w *world) dies(m *member) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.dead[m.id] = true
+}
+
+// revive makes the others see that a node lives.
+func (w *world) revive(m *member) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.dead, m.id)
+}
+
+// keyOf returns the key of a client's session.
+func keyOf(clientID string) store.SessionKey {
+	sum := sha256.Sum256([]byte(clientID))
+	return store.SessionKey(sum[:16])
 }
 
 // forgotten reports whether nothing is left of a dead node.

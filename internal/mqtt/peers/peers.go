@@ -130,8 +130,8 @@ const meet = 2 * time.Second
 
 // Start joins the server s, of whose configuration p is a part, to the others. It
 // must be called once, before clients connect: it returns when all nodes that can
-// be reached know of this one, or after two seconds. It fails if the bus is closed
-// or ctx ends.
+// be reached know of this one, and what the dead have left is known or adopted, or
+// after two seconds. It fails if the bus is closed or ctx ends.
 func (p *Peers) Start(ctx context.Context, s *mqtt.Server) error {
 	p.server = s
 	for subject, receive := range map[string]func(cluster.Message) error{
@@ -158,10 +158,10 @@ func (p *Peers) Start(ctx context.Context, s *mqtt.Server) error {
 				return false
 			}
 		}
-		return true
+		return p.surveyed
 	})
 	if !met {
-		p.log.Warn("mqtt: not all nodes have answered")
+		p.log.Warn("mqtt: not all is known of other nodes yet")
 	}
 	p.mu.Lock()
 	p.fresh = false
