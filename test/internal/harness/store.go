@@ -9,7 +9,7 @@ import (
 	"muster/internal/pgtest"
 )
 
-// StoreEnv, if it is "postgres", makes every server of a test work on PostgreSQL:
+// StoreEnv names the store of every server that a test starts. "postgres" is PostgreSQL:
 // each data folder gets a database of its own. The same tests then say the same
 // of both stores.
 const StoreEnv = "MUSTER_TEST_STORE"
