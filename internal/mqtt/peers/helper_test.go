@@ -31,9 +31,10 @@ type world struct {
 	db    store.Store
 	hub   *cluster.Hub
 	beat  time.Duration
-	nodes []*member
+	nodes []*member // of the test's goroutine
 
 	mu   sync.Mutex
+	ids  []string        // guarded by mu
 	dead map[string]bool // guarded by mu: true until it is forgotten
 }
 
@@ -80,9 +81,10 @@ func newHastyWorld(t testing.TB, nodes int, beat time.Duration) *world {
 func (w *world) join() *member {
 	w.t.Helper()
 	w.mu.Lock()
-	m := &member{t: w.t, id: fmt.Sprint("node", len(w.nodes)), port: w.hub.Bus()}
-	w.nodes = append(w.nodes, m)
+	m := &member{t: w.t, id: fmt.Sprint("node", len(w.ids)), port: w.hub.Bus()}
+	w.ids = append(w.ids, m.id)
 	w.mu.Unlock()
+	w.nodes = append(w.nodes, m)
 	log := slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("at", m.id)
 	m.kept = stored.NewShared(w.db, m.id, log)
 	var err error
@@ -131,10 +133,10 @@ func (w *world) others(id string, dead bool) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var ids []string
-	for _, m := range w.nodes {
-		known, gone := w.dead[m.id]
-		if m.id != id && (dead && known || !dead && !gone) {
-			ids = append(ids, m.id)
+	for _, other := range w.ids {
+		known, gone := w.dead[other]
+		if other != id && (dead && known || !dead && !gone) {
+			ids = append(ids, other)
 		}
 	}
 	return ids
