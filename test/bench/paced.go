@@ -58,9 +58,8 @@ func paced(ctx context.Context, workers, perSecond int, in interval, cpu func() 
 			due <- next
 		}
 	}
-	used = cpu() - used
 	close(due)
-	wg.Wait()
+	wg.Wait() // also for those that are late
 	slices.Sort(latencies)
-	return sample{took: in.measured, ops: len(latencies), latencies: latencies, cpu: used}, context.Cause(ctx)
+	return sample{took: time.Since(start) - in.warm, ops: len(latencies), latencies: latencies, cpu: cpu() - used}, context.Cause(ctx)
 }
