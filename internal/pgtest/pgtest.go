@@ -42,6 +42,15 @@ func Start(t testing.TB, settings ...string) *Server {
 	return s
 }
 
+// Open starts a server as Start does, for a program that is no test, in a new
+// folder in parent; empty is where temporary files are. Close it.
+func Open(ctx context.Context, parent string, settings ...string) (*Server, error) {
+	return create(ctx, parent, settings, (*Server).initdb)
+}
+
+// Close ends the server and removes its folder.
+func (s *Server) Close() { s.remove() }
+
 // need ends a test that has got no server.
 func need(t testing.TB, err error) {
 	t.Helper()

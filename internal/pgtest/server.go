@@ -40,18 +40,19 @@ type Server struct {
 
 // start makes a database in a new folder and starts its server.
 func start(ctx context.Context, settings ...string) (*Server, error) {
-	return create(ctx, settings, (*Server).initdb)
+	return create(ctx, "", settings, (*Server).initdb)
 }
 
-// create starts a server in a new folder, once fill has made the database there.
-func create(ctx context.Context, settings []string, fill func(*Server) error) (*Server, error) {
+// create starts a server in a new folder in parent, or where temporary files are,
+// once fill has made the database there.
+func create(ctx context.Context, parent string, settings []string, fill func(*Server) error) (*Server, error) {
 	s := &Server{settings: settings}
 	var err error
 	s.programs, err = programs()
 	if err != nil {
 		return nil, err
 	}
-	s.dir, err = os.MkdirTemp("", "muster-pg-")
+	s.dir, err = os.MkdirTemp(parent, "muster-pg-")
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 // acknowledges nothing that the standby does not have as well.
 func (s *Server) Standby(t testing.TB) *Server {
 	t.Helper()
-	b, err := create(t.Context(), s.settings, func(b *Server) error {
+	b, err := create(t.Context(), "", s.settings, func(b *Server) error {
 		out, err := b.command("pg_basebackup", "-D", b.data(), "-d", s.url("").String(), "-R", "-X", "stream", "-c", "fast", "--no-sync").CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("pg_basebackup: %w\n%s", err, out)

@@ -19,12 +19,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
@@ -50,6 +52,8 @@ type options struct {
 	quick      bool
 	large      bool
 	inMarkdown bool
+	store      string // one of stores
+	nodes      []int  // how many servers share the database, one number after the other
 	dir        string
 	profile    string
 
@@ -67,6 +71,14 @@ type options struct {
 // rowNames are the rows, in the order in which they are measured.
 var rowNames = []string{"i", "ii", "iii", "iv", "v", "vii", "start"}
 
+// The stores, and the rows that are measured on one that nodes share.
+const (
+	onSQLite   = "sqlite"
+	onDatabase = "postgres"
+)
+
+var sharedRows = []string{"i", "ii", "iii"}
+
 func parse(args []string, stderr io.Writer) (options, error) {
 	o := options{
 		rounds: 3, starts: 7, things: 100_000, devices: []int{100, 1000, 5000}, idle: 10_000, listening: 9000,
@@ -74,7 +86,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	rows := fs.String("rows", strings.Join(rowNames, ","), "which `rows` to measure")
+	rows := fs.String("rows", "", "which `rows` to measure (default: all that the store has)")
+	fs.StringVar(&o.store, "store", onSQLite, "sqlite or postgres: a server is started on loopback, and nodes share it")
+	nodes := fs.String("nodes", "1,2,3", "how `many` nodes share PostgreSQL, one number after the other")
 	fs.BoolVar(&o.quick, "quick", false, "one short round on a tenth of the executions: a look, not a measurement")
 	fs.BoolVar(&o.large, "large", false, "roll out to 1,000,000 things, too")
 	fs.BoolVar(&o.inMarkdown, "markdown", false, "print the tables in Markdown")
@@ -89,11 +103,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if fs.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
-	o.rows = strings.Split(*rows, ",")
-	for _, r := range o.rows {
-		if !slices.Contains(rowNames, r) {
-			return o, fmt.Errorf("-rows: no row %q; there are %s", r, strings.Join(rowNames, ", "))
-		}
+	if err := o.parseStore(*nodes); err != nil {
+		return o, err
+	}
+	if err := o.parseRows(*rows); err != nil {
+		return o, err
 	}
 	if o.quick {
 		o.rounds, o.starts, o.executions = 1, 3, min(o.executions, 100_000)
@@ -105,6 +119,46 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	return o, nil
 }
+
+func (o *options) parseRows(rows string) error {
+	all := rowNames
+	if o.store == onDatabase {
+		all = sharedRows
+	}
+	if o.rows = all; rows == "" {
+		return nil
+	}
+	o.rows = strings.Split(rows, ",")
+	for _, r := range o.rows {
+		if !slices.Contains(all, r) {
+			return fmt.Errorf("-rows: no row %q; there are %s", r, strings.Join(all, ", "))
+		}
+	}
+	return nil
+}
+
+func (o *options) parseStore(nodes string) error {
+	switch {
+	case o.store != onSQLite && o.store != onDatabase:
+		return fmt.Errorf("-store: no store %q; there are %s and %s", o.store, onSQLite, onDatabase)
+	case o.store == onDatabase && o.profile != "":
+		return errors.New("-profile: only on SQLite")
+	}
+	for text := range strings.SplitSeq(nodes, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxNodes {
+			return fmt.Errorf("-nodes: %q is no number from 1 to %d", text, maxNodes)
+		}
+		o.nodes = append(o.nodes, n)
+	}
+	return nil
+}
+
+// maxNodes is how many nodes the settings of the database have connections for.
+const maxNodes = 16
+
+// measures reports whether a row is to be measured.
+func (o *options) measures(row string) bool { return slices.Contains(o.rows, row) }
 
 // session is one run.
 type session struct {
@@ -139,6 +193,12 @@ func bench(ctx context.Context, o options, stdout io.Writer, log *log.Logger) (e
 	if s.program, err = buildMuster(ctx, temp); err != nil {
 		return err
 	}
+	if o.store == onDatabase {
+		if err := s.onPostgres(ctx); err != nil {
+			return fmt.Errorf("on PostgreSQL: %w", err)
+		}
+		return s.print(stdout, begin)
+	}
 	for _, row := range []struct {
 		name    string
 		measure func(context.Context) error
@@ -146,7 +206,7 @@ func bench(ctx context.Context, o options, stdout io.Writer, log *log.Logger) (e
 		{"i", s.updates}, {"ii", s.requests}, {"iii", s.fanOuts}, {"iv", s.memories}, {"v", s.notifications},
 		{"vii", s.sizes}, {"start", s.startUps},
 	} {
-		if !slices.Contains(o.rows, row.name) {
+		if !s.measures(row.name) {
 			continue
 		}
 		if err := row.measure(ctx); err != nil {

@@ -81,7 +81,7 @@ func (s *session) fanOut(ctx context.Context, things int) error {
 			perSecond(x.rate()), perSecond(rollouts[0][n].rate()), perSecond(rollouts[1][n].rate()))
 	}
 	s.reportFanOut(things, bare, rollouts[0])
-	s.reportWaits(things, rollouts[1])
+	s.reportWaits("", things, rollouts[1])
 	return stop()
 }
 
@@ -112,7 +112,7 @@ func (s *session) rollout(ctx context.Context, seeded string, things int, how ma
 	var during atomic.Bool
 	stop := func() error { return nil }
 	if how == served {
-		stop = r.probe(ctx, p, &during)
+		stop = r.probe(ctx, func(n int) error { return p.report(context.WithoutCancel(ctx), probeName(n%probes), n) }, &during)
 		pause(ctx, aloneFor)
 	}
 	during.Store(true)
@@ -163,7 +163,7 @@ func (p *inProcess) checkRollout(ctx context.Context, jobUID int64, things int) 
 
 // probe makes some device report every probeEvery, whether or not earlier
 // reports have been answered, until the function that it returns is called.
-func (r *rollout) probe(ctx context.Context, p *inProcess, during *atomic.Bool) (stop func() error) {
+func (r *rollout) probe(ctx context.Context, send func(n int) error, during *atomic.Bool) (stop func() error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var mu sync.Mutex // guards alone and during of r
 	var wg sync.WaitGroup
@@ -173,7 +173,7 @@ func (r *rollout) probe(ctx context.Context, p *inProcess, during *atomic.Bool) 
 			into = &r.during
 		}
 		begin := time.Now()
-		err := p.report(context.WithoutCancel(ctx), probeName(n%probes), n)
+		err := send(n)
 		took := time.Since(begin)
 		if err != nil {
 			cancel(err)
@@ -219,7 +219,11 @@ func (s *session) reportFanOut(things int, bare []sample, rollouts []rollout) {
 		spread(apply(bare, sample.cpuEach), duration), spread(apply(rows, sample.cpuEach), duration))
 }
 
-func (s *session) reportWaits(things int, rollouts []rollout) {
+// reportWaits says who has rolled out if it is not empty.
+func (s *session) reportWaits(who string, things int, rollouts []rollout) {
+	if who != "" {
+		who = ", " + who
+	}
 	var rates, told, worst []float64
 	var alone, during []time.Duration
 	for _, r := range rollouts {
@@ -231,12 +235,12 @@ func (s *session) reportWaits(things int, rollouts []rollout) {
 	slices.Sort(during)
 	longest := quantile(during, 1)
 	s.add(entry{
-		row: "iii", what: "longest wait of a device meanwhile", raw: short(quantile(alone, 1)) + " without",
+		row: "iii", what: "longest wait of a device meanwhile" + who, raw: short(quantile(alone, 1)) + " without",
 		muster: short(longest), goal: "≤ 15 ms", verdict: judge(longest <= 15*time.Millisecond),
 		p50: short(quantile(during, .5)), p99: short(quantile(during, .99)),
 	})
-	s.note("iii: with a device that reports every %s and with notifications owed to all %d: %s queued, %s queued and handed to the publisher.",
-		probeEvery, things, spread(rates, perSecond), spread(told, perSecond))
-	s.note("iii: waits of those devices: longest of each round %s; without the rollout p50 %s, p99 %s.",
-		spread(worst, duration), short(quantile(alone, .5)), short(quantile(alone, .99)))
+	s.note("iii%s: with a device that reports every %s and with notifications owed to all %d: %s queued, %s queued and handed to the publisher.",
+		who, probeEvery, things, spread(rates, perSecond), spread(told, perSecond))
+	s.note("iii%s: waits of those devices: longest of each round %s; without the rollout p50 %s, p99 %s.",
+		who, spread(worst, duration), short(quantile(alone, .5)), short(quantile(alone, .99)))
 }

@@ -84,14 +84,19 @@ func (r *updateRounds) round(ctx context.Context, s *session, dir string, commit
 
 // load sends updates of random things over all connections.
 func (s *session) load(ctx context.Context, p *process) (sample, error) {
+	return s.loadAll(ctx, p.cpu, p.target)
+}
+
+// loadAll is load with the connections spread over servers, whose CPU time cpu is.
+func (s *session) loadAll(ctx context.Context, cpu func() time.Duration, to ...target) (sample, error) {
 	var open []*connection
 	defer func() {
 		for _, c := range open {
 			_ = c.Close()
 		}
 	}()
-	return closedLoop(ctx, s.connections, s.interval, p.cpu, func(int) (func() error, error) {
-		c, err := dial(ctx, p.target)
+	return closedLoop(ctx, s.connections, s.interval, cpu, func(i int) (func() error, error) {
+		c, err := dial(ctx, to[i%len(to)])
 		if err != nil {
 			return nil, err
 		}

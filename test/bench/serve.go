@@ -54,11 +54,16 @@ func (p *process) stop() error {
 // startMuster starts the real server on a data folder, with its defaults but for
 // the ports, and its log in a file beside the folder. It returns when the server
 // has answered a signed request, and how long that took from the start of the process.
-func startMuster(ctx context.Context, program, dir string) (_ *process, took time.Duration, err error) {
+func startMuster(ctx context.Context, program, dir string) (*process, time.Duration, error) {
 	key, _, err := client.FindCredentials(client.Sources{Data: dir})
 	if err != nil {
 		return nil, 0, err
 	}
+	return startServer(ctx, program, dir, key)
+}
+
+// startServer is startMuster with a key that the server knows and more flags.
+func startServer(ctx context.Context, program, dir string, key sigv4.Credentials, flags ...string) (_ *process, took time.Duration, err error) {
 	address, err := freeAddress(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -68,7 +73,7 @@ func startMuster(ctx context.Context, program, dir string) (_ *process, took tim
 		return nil, 0, err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
-	cmd := exec.CommandContext(ctx, program, "serve", "--data", dir, "--listen", address, "--mqtt-listen", "127.0.0.1:0")
+	cmd := exec.CommandContext(ctx, program, append([]string{"serve", "--data", dir, "--listen", address, "--mqtt-listen", "127.0.0.1:0"}, flags...)...)
 	cmd.Stderr = log
 	begin := time.Now()
 	if err := cmd.Start(); err != nil {
@@ -107,8 +112,8 @@ func deviceAddress(ctx context.Context, dir string) (string, error) {
 }
 
 // initFolder makes a data folder and its first access key.
-func initFolder(ctx context.Context, program, dir string) error {
-	out, err := exec.CommandContext(ctx, program, "init", "--data", dir).CombinedOutput()
+func initFolder(ctx context.Context, program, dir string, flags ...string) error {
+	out, err := exec.CommandContext(ctx, program, append([]string{"init", "--data", dir}, flags...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("muster init: %w\n%s", err, out)
 	}
