@@ -44,6 +44,28 @@ func TestRolloutToLargeGroup(t *testing.T) {
 	}
 }
 
+func TestRolloutGoesOnHoweverFastNewWorkComes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.fleet("all", 1700)
+	w.things("other")
+	w.create("small", targets(toThing("other")))
+	w.create("j", targets(toGroup("all")))
+	for range 12 {
+		w.must(w.store.Update(w.ctx(), func(tx store.Tx) error {
+			j, err := tx.JobByID("small")
+			if err != nil {
+				return err
+			}
+			return tx.StartWork(j.UID, store.Rollout, store.Cursor{}, w.uid(), nil)
+		}))
+		w.once("rollout")
+	}
+	if n := w.describe("j").Counts[job.Queued]; n != 1700 {
+		t.Errorf("%d of 1700 are queued", n)
+	}
+}
+
 func TestRolloutThatRunsAgainQueuesNothingTwice(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)

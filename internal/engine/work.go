@@ -92,15 +92,15 @@ func (e *Engine) workInline(ctx context.Context, work []store.Work, jobUID, now 
 func (e *Engine) workPart(ctx context.Context, p Part, jobUID, now int64) (int, error) {
 	var done int
 	var seen effects
-	last := e.turns.last(p.Part)
+	turn := e.turns.of(p.Part)
 	err := e.store.UpdatePart(ctx, p.Part, p.Fence, func(tx store.Tx) error {
 		done, seen = 0, effects{}
-		w, ok, err := pick(tx, p.Part, jobUID, last)
+		w, next, ok, err := pick(tx, p.Part, jobUID, turn)
 		if err != nil || !ok {
 			return err
 		}
 		if jobUID == 0 {
-			e.turns.took(p.Part, w.Seq) // its turn is over also if it fails
+			e.turns.took(p.Part, next) // its turn is over also if it fails
 		}
 		done = 1
 		j, err := tx.JobByUID(w.JobUID)
@@ -119,45 +119,63 @@ func (e *Engine) workPart(ctx context.Context, p Part, jobUID, now int64) (int, 
 	return done, err
 }
 
-// pick returns the job's work in a part or, if jobUID is 0, the work that comes
-// after the one that had the last turn.
-func pick(tx store.WorkReader, part int, jobUID, last int64) (store.Work, bool, error) {
+// pick returns the job's work in a part or, if jobUID is 0, the work whose turn is
+// after another, and that turn.
+func pick(tx store.WorkReader, part int, jobUID int64, after turn) (store.Work, turn, bool, error) {
 	if jobUID == 0 {
 		ws, err := tx.Work(part, maxTurns)
 		if err != nil || len(ws) == 0 {
-			return store.Work{}, false, err
+			return store.Work{}, turn{}, false, err
 		}
-		i := slices.IndexFunc(ws, func(w store.Work) bool { return w.Seq > last })
-		return ws[max(i, 0)], true, nil
+		w, next := after.next(ws)
+		return w, next, true, nil
 	}
 	ws, err := tx.JobWork(jobUID)
 	i := slices.IndexFunc(ws, func(w store.Work) bool { return w.Part == part })
 	if err != nil || i < 0 {
-		return store.Work{}, false, err
+		return store.Work{}, turn{}, false, err
 	}
-	return ws[i], true, nil
+	return ws[i], turn{}, true, nil
 }
 
-// turns remembers which piece of work of a part had the last turn, by its seq.
-// The zero value is ready. It is safe for concurrent use.
+// turn is a turn in a round, in which each piece of a part's work has one. What
+// comes during a round waits for the next one: the old ones come round again
+// however fast new ones come.
+type turn struct {
+	seq int64 // whose turn it is
+	end int64 // who is the last in the round
+}
+
+// next returns the piece of work whose turn is after t. ws are some, in order.
+func (t turn) next(ws []store.Work) (store.Work, turn) {
+	i := slices.IndexFunc(ws, func(w store.Work) bool { return w.Seq > t.seq && w.Seq <= t.end })
+	if i < 0 {
+		i, t.end = 0, ws[len(ws)-1].Seq
+	}
+	t.seq = ws[i].Seq
+	return ws[i], t
+}
+
+// turns remembers the last turn of each part. The zero value is ready. It is safe
+// for concurrent use.
 type turns struct {
-	mu  sync.Mutex
-	seq map[int]int64 // guarded by mu; by part
+	mu   sync.Mutex
+	last map[int]turn // guarded by mu; by part
 }
 
-func (t *turns) last(part int) int64 {
+func (t *turns) of(part int) turn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.seq[part]
+	return t.last[part]
 }
 
-func (t *turns) took(part int, seq int64) {
+func (t *turns) took(part int, last turn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.seq == nil {
-		t.seq = make(map[int]int64)
+	if t.last == nil {
+		t.last = make(map[int]turn)
 	}
-	t.seq[part] = seq
+	t.last[part] = last
 }
 
 // step does one chunk of w.
