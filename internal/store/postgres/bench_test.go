@@ -225,6 +225,82 @@ func BenchmarkUpdateQueues(b *testing.B) {
 	}
 }
 
+// BenchmarkFanOut queues further jobs on every thing, 500 at a time, as a rollout
+// does: part by part, in the order of the things.
+func BenchmarkFanOut(b *testing.B) {
+	const chunk, n = 500, 50_000
+	a := newArena(b)
+	s := open(b, postgres.Config{URL: a.url})
+	parts := make([][]int, benchParts)
+	for i := range rows() {
+		parts[benchPart(i)] = append(parts[benchPart(i)], i)
+	}
+	var chunks [][]int
+	for _, things := range parts {
+		for c := range slices.Chunk(things, chunk) {
+			chunks = append(chunks, c)
+		}
+	}
+	var at, bareAt int // chunks passed
+	var worst time.Duration
+	contest(b, "rows/s", func() int {
+		done := 0
+		for ; done < n; at++ {
+			start := time.Now()
+			round := int64(at/len(chunks) + 1)
+			if at%len(chunks) == 0 {
+				err := s.Update(b.Context(), func(tx store.Tx) error {
+					return tx.InsertJob(job.New(benchSpec(fmt.Sprint("round", round)), benchJob+round, benchT0), "{}")
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			things := chunks[at%len(chunks)]
+			err := s.UpdatePart(b.Context(), benchPart(things[0]), 1, func(tx store.Tx) error {
+				return tx.Queues(benchRefs(things, benchJob+round), func(q *job.Queue) error {
+					q.Enqueue(benchJob+round, benchT0+round)
+					return nil
+				})
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			done += len(things)
+			worst = max(worst, time.Since(start))
+		}
+		return done
+	}, func() int {
+		done := 0
+		for ; done < n; bareAt++ {
+			round := int64(bareAt/len(chunks) + 1)
+			things := chunks[bareAt%len(chunks)]
+			bareInsert(b, a.bare, things, benchJob+round, benchT0+round)
+			done += len(things)
+		}
+		return done
+	})
+	b.ReportMetric(float64(worst.Microseconds())/1000, "worst-ms")
+}
+
+// bareInsert inserts what the store inserts: executions, rows of the outbox and counts.
+func bareInsert(b *testing.B, pool *pgxpool.Pool, things []int, jobUID, now int64) {
+	b.Helper()
+	uids, names := make([]int64, len(things)), make([]string, len(things))
+	for i, n := range things {
+		uids[i], names[i] = benchUID(n), benchName(n)
+	}
+	told := job.Told{Front: job.Key{JobUID: benchJob, Number: 1}, Set: []job.Key{{JobUID: benchJob, Number: 1}}}.Encode()
+	must(b, pool, `WITH k AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::text[]) AS k(uid, name)), x AS (
+		INSERT INTO live (part, thing_uid, queued_at, job_uid, number, status, forced, version, started_at, updated_at, deadline, step, cause, armed, turn, thing)
+		SELECT $3, uid, $4, $5, 1, 1, false, 1, 0, $4, 0, 0, $5, 0, 1, name FROM k), y AS (
+		INSERT INTO dirty (part, thing_uid, namespace, thing, since, seq, told) SELECT $3, uid, '', name, uid, uid, $6 FROM k
+		ON CONFLICT (part, thing_uid, namespace) DO UPDATE SET seq = excluded.seq)
+		INSERT INTO counts AS c (job_uid, part, queued, in_progress, succeeded, failed, timed_out, rejected, removed, canceled)
+		VALUES ($5, $3, $7, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT (job_uid, part) DO UPDATE SET queued = c.queued + excluded.queued`,
+		uids, names, benchPart(things[0]), now, jobUID, told, len(things))
+}
+
 // harness is the bare database: pipes that each commit what waits together.
 type harness struct {
 	calls chan *bareCall

@@ -83,32 +83,6 @@ func (c *session) rows(sql string, take func(pgx.Rows) error, args ...any) error
 	return err
 }
 
-// send runs statements in one round trip, until one fails.
-func (c *session) send(b *pgx.Batch) error {
-	if b.Len() == 0 {
-		return nil
-	}
-	err := c.ready()
-	if err != nil {
-		return err
-	}
-	r := c.q.SendBatch(c.ctx, b)
-	for range b.Len() {
-		_, err = r.Exec()
-		if err != nil {
-			break
-		}
-	}
-	closed := r.Close()
-	if err == nil {
-		err = closed
-	}
-	if err != nil {
-		return c.fail(err)
-	}
-	return nil
-}
-
 func (c *session) ready() error {
 	if c.broken != nil {
 		return c.broken
@@ -131,6 +105,18 @@ func (c *session) post(sql string, args ...any) error {
 		c.q.Post(sql, args...)
 	}
 	return err
+}
+
+// postAll posts all statements of a batch.
+func (c *session) postAll(b *pgx.Batch) error {
+	err := c.ready()
+	if err != nil {
+		return err
+	}
+	for _, q := range b.QueuedQueries {
+		c.q.Post(q.SQL, q.Arguments...)
+	}
+	return nil
 }
 
 // pipe runs the statements of a transaction on a connection of the pool. What was

@@ -136,7 +136,7 @@ func (t *tx) DeleteFinished(part int, jobUID int64, most int) (int, error) {
 		f.deleted.key(part, x)
 		f.count(part, job.Change{Before: x, After: job.Execution{Job: x.Job}})
 	}
-	err = t.c.send(f.statements(false))
+	err = t.c.postAll(f.statements(false))
 	if err != nil || len(found) == most {
 		return len(found), err
 	}
@@ -170,7 +170,7 @@ func (t *tx) Rearm(refs []job.Ref) error {
 	}) {
 		f.rearm(x)
 	}
-	return t.c.send(f.statements(false))
+	return t.c.postAll(f.statements(false))
 }
 
 // rearm makes the stored deadline of a live execution the real one.

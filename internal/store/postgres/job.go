@@ -135,7 +135,7 @@ func (r reader) ContinuousJobs(groups []int64) ([]int64, error) {
 
 // CountJobs implements store.JobReader.
 func (r reader) CountJobs(s job.State, most int) (int, error) {
-	return r.c.count(most, `SELECT 1 FROM jobs WHERE state = $1`, int(s))
+	return r.c.count(most, `SELECT 1 FROM jobs WHERE state = $1 ORDER BY created_at DESC, uid`, int(s))
 }
 
 // CountJobs implements store.JobReader. A transaction counts to decide: of two

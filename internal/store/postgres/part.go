@@ -21,8 +21,11 @@ func PartOf(thing string, parts int) int {
 func (r reader) Busy(parts []int) ([]store.Busy, error) {
 	var busy []store.Busy
 	err := r.s.together(parts, func(parts []int) error {
-		found, err := all(r.c, readBusy, `SELECT k.part, EXISTS (SELECT 1 FROM changes x WHERE x.part = k.part), EXISTS (SELECT 1 FROM work x WHERE x.part = k.part),
-				EXISTS (SELECT 1 FROM dirty x WHERE x.part = k.part), coalesce((SELECT x.due FROM deadlines x WHERE x.part = k.part ORDER BY x.due LIMIT 1), 0)
+		// Ordered, or the planner takes it for cheap to come across a row by reading all.
+		found, err := all(r.c, readBusy, `SELECT k.part, (SELECT x.seq FROM changes x WHERE x.part = k.part ORDER BY x.seq LIMIT 1) IS NOT NULL,
+				(SELECT x.seq FROM work x WHERE x.part = k.part ORDER BY x.seq LIMIT 1) IS NOT NULL,
+				(SELECT x.since FROM dirty x WHERE x.part = k.part ORDER BY x.since LIMIT 1) IS NOT NULL,
+				coalesce((SELECT x.due FROM deadlines x WHERE x.part = k.part ORDER BY x.due LIMIT 1), 0)
 			FROM unnest($1::int[]) WITH ORDINALITY AS k(part, i) ORDER BY k.i`, parts)
 		busy = append(busy, found...)
 		return err

@@ -33,24 +33,30 @@ func open(t testing.TB, cfg postgres.Config) *postgres.Store {
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		name string
-		cfg  postgres.Config
-	}{
-		{"1 part", postgres.Config{Parts: 1}},
-		{"64 parts", postgres.Config{Parts: 64}},
-		{"8 parts, a statement each", postgres.Split(postgres.Config{Parts: 8})},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			storetest.Run(t, func(t *testing.T) store.Store {
-				return open(t, c.cfg)
+	var seen postgres.Statements
+	t.Run("suite", func(t *testing.T) {
+		for _, c := range []struct {
+			name string
+			cfg  postgres.Config
+		}{
+			{"1 part", postgres.Config{Parts: 1}},
+			{"64 parts", postgres.Config{Parts: 64}},
+			{"8 parts, a statement each", postgres.Split(postgres.Config{Parts: 8})},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				seen.Watch(&c.cfg)
+				storetest.Run(t, func(t *testing.T) store.Store {
+					return open(t, c.cfg)
+				})
+				storetest.RunReopen(t, func(t *testing.T) func() store.Store {
+					cfg := c.cfg
+					cfg.URL = pgtest.URL(t)
+					return func() store.Store { return open(t, cfg) }
+				})
 			})
-			storetest.RunReopen(t, func(t *testing.T) func() store.Store {
-				cfg := c.cfg
-				cfg.URL = pgtest.URL(t)
-				return func() store.Store { return open(t, cfg) }
-			})
-		})
-	}
+		}
+	})
+	t.Run("discipline", func(t *testing.T) { checkDiscipline(t, seen.All()) })
+	t.Run("plans", func(t *testing.T) { checkPlans(t, seen.All()) })
 }

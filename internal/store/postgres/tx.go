@@ -142,7 +142,7 @@ func (t *tx) Queues(refs []job.Ref, fn func(*job.Queue) error) error {
 	if err != nil {
 		return err
 	}
-	return t.c.send(f.statements(!t.owner))
+	return t.c.postAll(f.statements(!t.owner))
 }
 
 // pin keeps the jobs of queues as they were read until the transaction ends, for

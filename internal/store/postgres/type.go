@@ -37,7 +37,7 @@ func (r reader) Types(p store.Page[string]) (ts []thing.Type, more bool, err err
 
 // TypeUsed implements store.TypeReader.
 func (r reader) TypeUsed(name string) (bool, error) {
-	n, err := r.c.int(`SELECT 1 FROM things WHERE type = $1 AND type <> '' LIMIT 1`, name)
+	n, err := r.c.count(1, `SELECT 1 FROM things WHERE type = $1 AND type <> '' ORDER BY name`, name)
 	return n == 1, err
 }
 
