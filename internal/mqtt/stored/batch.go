@@ -160,9 +160,13 @@ func (o *outcome) take(tx store.Tx, node string, c *change) error {
 // flush writes the outcomes.
 func (b *batch) flush(tx store.Tx) error {
 	var wiped []store.SessionKey
-	var rows []store.Session
-	var added []store.SessionMessage
-	var removed []store.SessionPlace
+	rows := make([]store.Session, 0, len(b.order))
+	n, gone := 0, 0
+	for _, o := range b.order {
+		n += len(o.added)
+		gone += len(o.removed)
+	}
+	added, removed := make([]store.SessionMessage, 0, n), make([]store.SessionPlace, 0, gone)
 	for _, o := range b.order {
 		if o.wiped {
 			wiped = append(wiped, o.key)
