@@ -18,7 +18,9 @@ import (
 	"muster/internal/mqtt/codec"
 	"muster/internal/mqtt/peers"
 	"muster/internal/mqtt/stored"
+	"muster/internal/pgtest"
 	"muster/internal/store"
+	"muster/internal/store/postgres"
 	"muster/internal/store/sqlite"
 )
 
@@ -65,14 +67,41 @@ func newHastyWorld(t testing.TB, nodes int, beat time.Duration) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w := emptyWorld(t, db)
+	w.beat = beat
+	for range nodes {
+		w.join()
+	}
+	return w
+}
+
+// emptyWorld returns a cluster without nodes.
+func emptyWorld(t testing.TB, db store.Store) *world {
 	t.Cleanup(func() {
 		if err := db.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	w := &world{t: t, db: db, hub: cluster.NewHub(), beat: beat, dead: make(map[string]bool)}
-	for range nodes {
-		w.join()
+	return &world{t: t, db: db, hub: cluster.NewHub(), dead: make(map[string]bool)}
+}
+
+// realWorld starts a cluster of three nodes on PostgreSQL and NATS.
+func realWorld(t *testing.T) *world {
+	t.Helper()
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: pgtest.URL(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := emptyWorld(t, db)
+	var addresses []string
+	for range 3 {
+		bus, err := cluster.OpenNATS(t.Context(), cluster.NATSConfig{Name: "test", Listen: "127.0.0.1:0", Peers: addresses, Secret: []byte("s")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = bus.Close() })
+		addresses = append(addresses, bus.Address())
+		w.joinOver(bus)
 	}
 	return w
 }
@@ -80,8 +109,16 @@ func newHastyWorld(t testing.TB, nodes int, beat time.Duration) *world {
 // join starts another node.
 func (w *world) join() *member {
 	w.t.Helper()
+	port := w.hub.Bus()
+	m := w.joinOver(port)
+	m.port = port
+	return m
+}
+
+func (w *world) joinOver(bus cluster.Bus) *member {
+	w.t.Helper()
 	w.mu.Lock()
-	m := &member{t: w.t, id: fmt.Sprint("node", len(w.ids)), port: w.hub.Bus()}
+	m := &member{t: w.t, id: fmt.Sprint("node", len(w.ids))}
 	w.ids = append(w.ids, m.id)
 	w.mu.Unlock()
 	w.nodes = append(w.nodes, m)
@@ -89,7 +126,7 @@ func (w *world) join() *member {
 	m.kept = stored.NewShared(w.db, m.id, log)
 	var err error
 	m.peers, err = peers.New(peers.Config{
-		Bus: m.port, Node: m.id, Beat: w.beat, Log: log,
+		Bus: bus, Node: m.id, Beat: w.beat, Log: log,
 		Alive:  func() []string { return w.others(m.id, false) },
 		Dead:   func() []string { return w.others(m.id, true) },
 		Forget: w.forget, Implies: implies,

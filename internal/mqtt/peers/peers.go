@@ -125,8 +125,12 @@ func New(c Config) (*Peers, error) {
 	return p, nil
 }
 
-// meet is how long a node that starts waits for the others at most.
-const meet = 2 * time.Second
+const (
+	// meetWait is how long a node that starts waits for the others at most, and
+	// meetAgain how often it calls them.
+	meetWait  = 2 * time.Second
+	meetAgain = 50 * time.Millisecond
+)
 
 // Start joins the server s, of whose configuration p is a part, to the others. It
 // must be called once, before clients connect: it returns when all nodes that can
@@ -150,23 +154,36 @@ func (p *Peers) Start(ctx context.Context, s *mqtt.Server) error {
 	p.look()
 	p.running.Go(p.run)
 	p.running.Go(p.care)
-	within, done := context.WithTimeout(ctx, meet)
-	defer done()
-	met := p.await(within, func() bool {
-		for _, n := range p.nodes {
-			if n.alive && !n.synced {
-				return false
-			}
-		}
-		return p.surveyed
-	})
-	if !met {
-		p.log.Warn("mqtt: not all is known of other nodes yet")
-	}
+	p.meet(ctx)
 	p.mu.Lock()
 	p.fresh = false
 	p.mu.Unlock()
 	return ctx.Err()
+}
+
+// meet waits until the nodes that live are known, and what others have left.
+func (p *Peers) meet(ctx context.Context) {
+	var unknown []*node
+	for end := time.Now().Add(meetWait); time.Now().Before(end) && ctx.Err() == nil; {
+		within, cancel := context.WithTimeout(ctx, meetAgain)
+		met := p.await(within, func() bool {
+			unknown = nil
+			for _, n := range p.nodes {
+				if n.alive && !n.synced {
+					unknown = append(unknown, n)
+				}
+			}
+			return len(unknown) == 0 && p.surveyed
+		})
+		cancel()
+		if met {
+			return
+		}
+		for _, n := range unknown { // the bus may not have found the way at first
+			p.tellLoose(n, kindAsk)
+		}
+	}
+	p.log.Warn("mqtt: not all is known of other nodes yet")
 }
 
 // Close says goodbye to the others and ends. The server must have been closed, so

@@ -170,8 +170,11 @@ func (c *client) drain(f func(*codec.Publish)) {
 // a client goes from node to node. Each message must arrive, sooner or later.
 func TestNothingIsLostWhileSessionsMove(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 3)
-	p, _ := w.nodes[0].persistent(codec.V5, "c")
+	moveUnderLoad(t, newWorld(t, 3), 60)
+}
+
+func moveUnderLoad(t *testing.T, w *world, moves int) {
+	p, _ := w.nodes[0].persistent(codec.V5, "mover")
 	p.subscribe(codec.QoS1, "t/#")
 	others := make([]*client, len(w.nodes)) // the filter of the client is not its alone
 	for i, m := range w.nodes {
@@ -217,12 +220,12 @@ func TestNothingIsLostWhileSessionsMove(t *testing.T) {
 			<-room
 		}
 	}
-	for at := range 60 {
+	for at := range moves {
 		for range 10 {
 			seen(p.next())
 		}
 		old := p
-		p, _ = w.nodes[(at+1)%len(w.nodes)].persistent(codec.V5, "c")
+		p, _ = w.nodes[(at+1)%len(w.nodes)].persistent(codec.V5, "mover")
 		old.drain(nil) // not acknowledged: it comes again
 	}
 	close(stop)
