@@ -52,3 +52,37 @@ func TestSettingsOfManyNodes(t *testing.T) {
 		})
 	}
 }
+
+func TestNothingSecretOfAURLIsShown(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, store, cluster string }{
+		{"a comma in the password", "postgres://u:hu,hush@db/muster", ""},
+		{"a slash in the password", "postgres://u:hu/hush@db/muster", ""},
+		{"a question mark in the password", "postgres://u:hu?hush@db/muster", ""},
+		{"an at sign in the password", "postgres://u:hu@hush@db/muster", ""},
+		{"a broken escape in the password", "postgres://u:hu%hush@db/muster", ""},
+		{"several hosts", "postgres://u:hush@a:5432,b:5432/muster", ""},
+		{"the password as a parameter", "postgres://u@db/muster?sslmode=disable&password=hush", ""},
+		{"the password of a key", "postgres://u@db/muster?sslpassword=hush", ""},
+		{"words instead of a URL", "host=db password=hush", ""},
+		{"a forgotten scheme", "u:hush@db/muster", ""},
+		{"a slash too few", "postgres:/u:hush@db/muster", ""},
+		{"a token of NATS", "postgres://db/muster", "nats://hush@bus:4222"},
+		{"a comma in a password of NATS", "postgres://db/muster", "nats://u:hu,hush@a:4222,nats://u:hush@b:4222"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			loaded, err := config.Load(config.Input{Flags: map[string]string{"store": tt.store, "cluster": tt.cluster}})
+			var out strings.Builder
+			if err == nil {
+				err = loaded.Print(&out)
+			}
+			if err != nil {
+				out.WriteString(err.Error())
+			}
+			if strings.Contains(out.String(), "hush") {
+				t.Errorf("shown: %s", out.String())
+			}
+		})
+	}
+}

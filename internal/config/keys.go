@@ -186,19 +186,62 @@ func IsNATS(cluster string) bool {
 	return strings.HasPrefix(cluster, "nats://") || strings.HasPrefix(cluster, "tls://")
 }
 
-// hidePassword takes the passwords out of URLs.
+// hidePassword takes what is secret out of a URL, or of several separated by
+// commas. It does so also if they are malformed: that is when they are shown.
 func hidePassword(s string) string {
-	urls := strings.Split(s, ",")
-	for i, text := range urls {
-		u, err := url.Parse(text)
-		switch {
-		case err != nil:
-			urls[i] = "…" // whatever it is
-		case u.User != nil:
-			urls[i] = u.Redacted()
+	var urls []string
+	for text := range strings.SplitSeq(s, ",") {
+		if last := len(urls) - 1; last >= 0 && !strings.Contains(text, "://") { // a comma in a password, or another host
+			urls[last] += "," + text
+			continue
 		}
+		urls = append(urls, text)
+	}
+	for i, text := range urls {
+		urls[i] = hideInURL(text)
 	}
 	return strings.Join(urls, ",")
+}
+
+// hideInURL is hidePassword for one URL.
+func hideInURL(text string) string {
+	scheme, rest, ok := strings.Cut(text, "://")
+	switch {
+	case !ok && strings.ContainsAny(text, "@="): // user:password@host, or password=…
+		return "…"
+	case !ok:
+		return text
+	}
+	rest, query, asked := strings.Cut(rest, "?")
+	if strings.Contains(query, "@") { // most likely a password with a question mark
+		return scheme + "://…"
+	}
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 { // the last one: others are of the password
+		user, _, ok := strings.Cut(rest[:at], ":")
+		switch {
+		case ok:
+			user += ":xxxxx"
+		case IsNATS(text): // a token
+			user = "xxxxx"
+		}
+		rest = user + rest[at:]
+	}
+	if asked {
+		rest += "?" + hideInQuery(query)
+	}
+	return scheme + "://" + rest
+}
+
+// hideInQuery hides the values of parameters such as password and sslpassword.
+func hideInQuery(query string) string {
+	parameters := strings.Split(query, "&")
+	for i, p := range parameters {
+		name, _, _ := strings.Cut(p, "=")
+		if strings.Contains(strings.ToLower(name), "password") {
+			parameters[i] = name + "=xxxxx"
+		}
+	}
+	return strings.Join(parameters, "&")
 }
 
 func isPort(s string) bool {
