@@ -99,6 +99,9 @@ func (b *NATS) options(cfg NATSConfig) []nats.Option {
 		nats.Timeout(dialTime),
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
+		// Who is turned away twice would else give up for ever, though a password
+		// may only be on its way to a server.
+		nats.IgnoreAuthErrorAbort(),
 		nats.ReconnectWait(500 * time.Millisecond),
 		nats.ReconnectJitter(500*time.Millisecond, time.Second),
 		nats.ReconnectBufSize(reconnectBuffer),

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,6 +99,18 @@ func openExternal(t *testing.T) (all [3]cluster.Bus) {
 		all[i] = openNATS(t, cluster.NATSConfig{Name: "ours", URL: url})
 	}
 	return all
+}
+
+// doorman lets clients in from the fourth attempt on.
+type doorman struct{ attempts atomic.Int32 }
+
+func (d *doorman) Check(server.ClientAuthentication) bool { return d.attempts.Add(1) > 3 }
+
+func TestABusThatIsTurnedAwayTriesAgain(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t, server.Options{CustomClientAuthentication: &doorman{}})
+	b := openNATS(t, cluster.NATSConfig{Name: "ours", URL: s.ClientURL()})
+	eventually(t, b.Healthy)
 }
 
 func TestBusesWithOtherNamesDoNotMeet(t *testing.T) {
