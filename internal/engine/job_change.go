@@ -62,7 +62,7 @@ func (e *Engine) CancelJob(ctx context.Context, p auth.Principal, id string, c j
 	j, err := e.changeJob(ctx, id,
 		func(_ store.Tx, j job.Job) (job.Job, error) { return j.Cancel(c, now) },
 		func(tx store.Tx, j job.Job) error {
-			return tx.StartWork(j.UID, store.Sweep, store.Cursor{}, e.uids.Next(now), nil)
+			return tx.StartWork(j.UID, store.Sweep, store.Cursor{}, e.uids.Next(now), e.partsOf(j.Targets))
 		})
 	if err != nil {
 		return job.Job{}, err
@@ -96,7 +96,7 @@ func (e *Engine) DeleteJob(ctx context.Context, p auth.Principal, id, namespace 
 			if n > job.MaxDeleting { // this one included
 				return apierr.New(apierr.LimitExceeded, "%d jobs are being deleted: at most %d may be at once.", n-1, job.MaxDeleting)
 			}
-			return tx.StartWork(j.UID, store.Purge, store.Cursor{}, e.uids.Next(now), nil)
+			return tx.StartWork(j.UID, store.Purge, store.Cursor{}, e.uids.Next(now), e.partsOf(j.Targets))
 		})
 	if err != nil {
 		return err

@@ -83,7 +83,8 @@ func resolve(r store.Reader, targets []job.Target) error {
 	return nil
 }
 
-// partsOf returns the parts that a rollout to the targets concerns; nil is all.
+// partsOf returns the parts that a rollout to the targets, or the end of it,
+// concerns; nil is all. Targets are never taken away.
 func (e *Engine) partsOf(targets []job.Target) []int {
 	var parts []int
 	for _, t := range targets {
