@@ -60,16 +60,17 @@ type Engine struct {
 	log       *slog.Logger
 	documents documents
 
-	flags   flags
-	timers  alarms
-	again   alarms       // of the outbox, for rows that could not be sent
-	lookAt  atomic.Int64 // when to look at what there is to do, in milliseconds
-	outbox  outbox
-	turns   turns
-	holds   holds
-	wake    chan struct{}
-	stats   [statCount]atomic.Int64
-	reached [len(job.Counts{})]atomic.Int64 // by status
+	flags      flags
+	timers     alarms
+	again      alarms       // of the outbox, for rows that could not be sent
+	lookAt     atomic.Int64 // when to look at what there is to do, in milliseconds
+	outbox     outbox
+	turns      turns
+	holds      holds
+	wake       chan struct{} // of the loops but the outbox
+	wakeOutbox chan struct{}
+	stats      [statCount]atomic.Int64
+	reached    [len(job.Counts{})]atomic.Int64 // by status
 }
 
 // New returns an engine. Its loops do nothing until Run, or until they are
@@ -82,7 +83,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		store: c.Store, uids: c.UIDs, clock: c.Clock, parts: c.Parts, peers: c.Peers, publisher: c.Publisher, authorize: c.Authorize,
 		account: c.Account, strict: c.StrictTerminal,
 		log:  cmp.Or(c.Log, slog.New(slog.DiscardHandler)),
-		wake: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), wakeOutbox: make(chan struct{}, 1),
 	}
 	floor, err := c.Store.Floor(ctx)
 	if err != nil {
@@ -122,9 +123,11 @@ func (e *Engine) Kick(parts ...int) {
 }
 
 func (e *Engine) nudge() {
-	select {
-	case e.wake <- struct{}{}:
-	default: // a wake-up is waiting already
+	for _, wake := range [...]chan struct{}{e.wake, e.wakeOutbox} {
+		select {
+		case wake <- struct{}{}:
+		default: // a wake-up is waiting already
+		}
 	}
 }
 

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"time"
 
 	"muster/internal/apierr"
@@ -24,7 +26,8 @@ type Loop struct {
 	Once func(ctx context.Context, now time.Time) (int, error)
 }
 
-// Loops returns the engine's loops, in the order in which they run when several are due.
+// Loops returns the engine's loops, in the order in which Settle runs them. The
+// outbox is the last.
 func (e *Engine) Loops() []Loop {
 	return []Loop{
 		{"look", e.lookNext, e.lookOnce},
@@ -52,25 +55,37 @@ const (
 	backoff1 = 5 * time.Second
 )
 
-// Run drives the engine's loops, and more if given, in due order until ctx ends,
-// and returns nil then. A loop that fails is tried again with growing pauses;
-// the others go on.
+// Run drives the engine's loops, and more if given, until ctx ends, and returns nil
+// then. The outbox, which may have to wait for devices and other nodes, runs by
+// itself; the others run one after another in due order. A loop that fails is
+// tried again with growing pauses; the others go on.
 func (e *Engine) Run(ctx context.Context, more ...Loop) error {
-	d := newDriver(e, append(e.Loops(), more...))
+	all := e.Loops()
+	work, last := all[:len(all)-1], all[len(all)-1]
+	var wg sync.WaitGroup
+	wg.Go(func() { e.drive(ctx, e.wakeOutbox, []Loop{last}) })
+	e.drive(ctx, e.wake, slices.Concat(work, more))
+	wg.Wait()
+	return nil
+}
+
+// drive runs loops until ctx ends. wake receives when there may be something to do.
+func (e *Engine) drive(ctx context.Context, wake <-chan struct{}, loops []Loop) {
+	d := newDriver(e, loops)
 	for {
 		n, next := d.pass(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return
 		}
 		if n > 0 {
 			continue
 		}
 		err := wait(ctx, wall, wall().Add(breath), nil)
 		if err == nil {
-			err = e.clock.Wait(ctx, next, e.wake)
+			err = e.clock.Wait(ctx, next, wake)
 		}
 		if err != nil {
-			return nil
+			return
 		}
 	}
 }

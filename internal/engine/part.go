@@ -129,6 +129,7 @@ func (e *Engine) lookOnce(ctx context.Context, now time.Time) (int, error) {
 	if slices.Contains(parts, leading) {
 		e.flags.raise(Completion, leading)
 	}
+	e.nudge() // the outbox, which runs beside this
 	return 0, nil
 }
 

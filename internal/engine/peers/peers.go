@@ -35,8 +35,8 @@ const (
 	gather = time.Millisecond
 	// tellWait bounds how long a node may take to tell its devices, and tellRest
 	// is how long it is left alone after it has not.
-	tellWait = 2 * time.Second
-	tellRest = time.Second
+	tellWait = time.Second
+	tellRest = 2 * time.Second
 	// tellers is how many rows of others are dealt with at a time.
 	tellers = 256
 )

@@ -287,16 +287,15 @@ func TestTimersOfAnotherNodesPartsFire(t *testing.T) {
 	x := f.thingOf(1)
 	f.connect(x, 0)
 	f.create(1, "j", x, func(s *job.Spec) { s.TimeoutMinutes = 1 })
-	var now atomic.Int64
-	now.Store(time.Now().UnixMilli())
-	// An engine whose clock is ahead stands for time that passes.
+	// An engine whose clock is put ahead stands for time that passes.
+	var ahead atomic.Int64
 	n := f.nodes[1]
 	uids := new(job.UIDs)
 	var err error
 	n.Engine, err = engine.New(t.Context(), engine.Config{
 		Store: f.store, UIDs: uids, Account: "123456789012", Publisher: n, Peers: n.peers,
 		Parts: func() []engine.Part { return f.parts(1) },
-		Clock: engine.ClockOf(func() time.Time { return time.UnixMilli(now.Load()) }),
+		Clock: engine.ClockOf(func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -309,7 +308,7 @@ func TestTimersOfAnotherNodesPartsFire(t *testing.T) {
 	if _, _, err = f.nodes[2].StartNextPendingJobExecution(t.Context(), device, engine.StartRequest{Thing: x}); err != nil {
 		t.Fatal(err)
 	}
-	now.Add(2 * time.Minute.Milliseconds())
+	ahead.Store(int64(2 * time.Minute))
 	f.want(0, x+" here=true except=0 nothing")
 	counts, err := f.nodes[2].DescribeJob(t.Context(), operator, "j")
 	if err != nil || counts.Counts[job.TimedOut] != 1 {
