@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -14,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -45,6 +47,9 @@ type membership struct {
 	peers  *peers.Peers
 	log    *slog.Logger
 
+	address string     // as others know it
+	apart   chan error // why this node must end: it cannot work beside another one
+
 	parts   atomic.Pointer[[]engine.Part]
 	stop    context.CancelFunc
 	stopped chan struct{}
@@ -56,7 +61,7 @@ func join(ctx context.Context, c config.Config, f *folder, log *slog.Logger) (*m
 	if c.Store == "" {
 		return nil, nil //nolint:nilnil // alone is no error
 	}
-	m := &membership{log: log}
+	m := &membership{log: log, apart: make(chan error, 1)}
 	err := m.open(ctx, c, f)
 	if err != nil {
 		return nil, errors.Join(err, m.close())
@@ -70,7 +75,7 @@ func (m *membership) open(ctx context.Context, c config.Config, f *folder) error
 	if err != nil {
 		return err
 	}
-	address, err := m.openBus(ctx, c, f.masterKey)
+	m.address, err = m.openBus(ctx, c, f.masterKey)
 	if err != nil {
 		return err
 	}
@@ -79,13 +84,13 @@ func (m *membership) open(ctx context.Context, c config.Config, f *folder) error
 	if err != nil {
 		return err
 	}
-	m.node, err = cluster.Join(ctx, cluster.Config{Store: f.store, ID: id, Address: address, Log: m.log})
+	m.node, err = cluster.Join(ctx, cluster.Config{Store: f.store, ID: id, Address: m.address, Log: m.log})
 	if err != nil {
 		return err
 	}
-	err = checkPeers(address, m.node.Peers())
+	err = checkPeers(m.address, m.node.Peers())
 	if err != nil {
-		return errors.Join(err, m.node.Leave(ctx))
+		return err
 	}
 	return m.node.Beat(ctx) // takes the parts that are free
 }
@@ -117,6 +122,31 @@ func checkPeers(address string, others []store.Node) error {
 		}
 	}
 	return nil
+}
+
+// watch ends this node if it has turned out that another one, which it cannot
+// reach, was there before. Each lets nobody start beside it, but if one was not
+// heard of for a while, and another has started, both are there when it is back.
+func (m *membership) watch() {
+	elders := slices.DeleteFunc(m.node.Peers(), func(n store.Node) bool {
+		return cmp.Or(cmp.Compare(m.node.StartedAt(), n.StartedAt), cmp.Compare(m.node.ID(), n.ID)) < 0
+	})
+	err := checkPeers(m.address, elders)
+	if err == nil {
+		return
+	}
+	select {
+	case m.apart <- err:
+	default: // it is known
+	}
+}
+
+// failed returns a channel that says why this node must end.
+func (m *membership) failed() <-chan error {
+	if m == nil {
+		return nil
+	}
+	return m.apart
 }
 
 // openBus opens the bus and returns what other nodes are told of where it is.
@@ -234,6 +264,7 @@ func (m *membership) follow(e *engine.Engine, uids *job.UIDs) error {
 		uids.SetSlot(m.node.Slot())
 		m.refresh()
 		m.connect()
+		m.watch()
 		e.Look()
 	}
 	m.node.OnChange(changed)
@@ -305,12 +336,16 @@ func (m *membership) leave(ctx context.Context) error {
 	return err
 }
 
-// close ends the bus.
+// close ends the bus. A node that has never run leaves first: others need not
+// wait for the parts that it took.
 func (m *membership) close() error {
 	if m == nil {
 		return nil
 	}
 	var errs []error
+	if m.node != nil && m.stop == nil {
+		errs = append(errs, within("cluster", clusterGrace, m.node.Leave))
+	}
 	if m.peers != nil {
 		m.peers.Close()
 	}

@@ -94,6 +94,7 @@ func (s *server) run(ctx context.Context, ready func()) error {
 		select {
 		case <-ctx.Done():
 		case err = <-failed:
+		case err = <-s.members.failed():
 		}
 	}
 	s.log.Info("stopping")

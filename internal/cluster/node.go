@@ -114,6 +114,14 @@ func (n *Node) Slot() int {
 	return n.row.Slot
 }
 
+// StartedAt returns when this node has joined, in milliseconds of the cluster
+// clock. It changes with Slot.
+func (n *Node) StartedAt() int64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.row.StartedAt
+}
+
 // Now returns the time of the cluster: that of the database, whatever the clock
 // of this machine says. It never goes back.
 func (n *Node) Now() time.Time {
