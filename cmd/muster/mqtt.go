@@ -174,11 +174,12 @@ func idsOf(nodes func() []store.Node) func() []string {
 
 // connect says who a client is: one with a certificate of a known CA, one whose
 // WebSocket was opened by a signed request, or one on this machine.
-func (d *devices) connect(_ context.Context, r *mqtt.ConnectRequest) (auth.Principal, error) {
+func (d *devices) connect(ctx context.Context, r *mqtt.ConnectRequest) (auth.Principal, error) {
 	p := auth.Principal{Account: d.cfg.Account, Region: d.cfg.Region, Service: "iotdevicegateway"}
 	switch {
 	case r.HTTP != nil:
-		signed, err := d.verifier.Authenticate(r.HTTP, nil)
+		// The request is over, since its connection has become the client's.
+		signed, err := d.verifier.Authenticate(r.HTTP.WithContext(ctx), nil)
 		if err != nil {
 			return auth.Principal{}, mqtt.BadCredentials
 		}

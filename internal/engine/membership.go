@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"muster/internal/apierr"
 	"muster/internal/job"
 	"muster/internal/store"
@@ -20,25 +22,31 @@ const changeChunk = 100
 // target group get an execution, those that left their last one lose theirs, and
 // those that were deleted lose all [jobs-lifecycle, continuous jobs].
 func (e *Engine) membershipOnce(ctx context.Context, now time.Time) (int, error) {
-	return e.inParts(Membership, func(p Part) (int, error) { return e.membershipPart(ctx, p, now.UnixMilli()) })
+	return e.inParts(Membership, wide, func(p Part) (int, error) { return e.membershipPart(ctx, p, now.UnixMilli()) })
 }
 
-// inParts runs fn for the parts that have a task, and again later for those in
-// which it has done something or failed.
-func (e *Engine) inParts(task Tasks, fn func(Part) (int, error)) (int, error) {
-	var done int
-	var errs []error
-	for _, p := range e.flags.take(task, e.parts()) {
-		n, err := fn(p)
-		done += n
-		if n > 0 || err != nil {
-			e.flags.raise(task, p.Part)
-		}
-		if err != nil {
-			errs = append(errs, err)
-		}
+// inParts runs fn for the parts that have a task, a few at a time, and again later
+// for those in which it has done something or failed.
+func (e *Engine) inParts(task Tasks, atATime int, fn func(Part) (int, error)) (int, error) {
+	parts := e.flags.take(task, e.parts())
+	done, errs := make([]int, len(parts)), make([]error, len(parts))
+	var g errgroup.Group
+	g.SetLimit(atATime)
+	for i, p := range parts {
+		g.Go(func() error {
+			done[i], errs[i] = fn(p)
+			if done[i] > 0 || errs[i] != nil {
+				e.flags.raise(task, p.Part)
+			}
+			return nil
+		})
 	}
-	return done, errors.Join(errs...)
+	_ = g.Wait() // each has its own
+	n := 0
+	for _, d := range done {
+		n += d
+	}
+	return n, errors.Join(errs...)
 }
 
 // membershipPart deals with a chunk of a part's changes: executions follow and

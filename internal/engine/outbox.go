@@ -60,7 +60,7 @@ func (e *Engine) outboxOnce(ctx context.Context, now time.Time) (int, error) {
 	for _, p := range e.again.take(e.parts(), now.UnixMilli()) {
 		e.flags.raise(Outbox, p.Part)
 	}
-	return e.inParts(Outbox, func(p Part) (int, error) { return e.outboxPart(ctx, p, now) })
+	return e.inParts(Outbox, 1, func(p Part) (int, error) { return e.outboxPart(ctx, p, now) })
 }
 
 // outboxPart deals with a page of a part's rows. The next page follows if some of

@@ -15,11 +15,13 @@ import (
 
 const (
 	// inlineSteps is how many chunks of a job's work its operator waits for, in as
-	// many parts, and inlineTime how long at most: what has begun by then is done.
+	// many parts, and inlineTime how long at most if the job may be a large one: what
+	// has begun by then is done.
 	inlineSteps = 64
 	inlineTime  = 100 * time.Millisecond
-	// inlineWide is how many of them go on at a time.
-	inlineWide = 4
+	inlineMax   = 5 * time.Second
+	// wide is in how many parts work goes on at a time.
+	wide = 4
 	// maxTurns is how many pieces of work of a part take turns, the oldest ones.
 	maxTurns = 64
 )
@@ -28,7 +30,7 @@ const (
 // sweeps that follow a cancel or a delete. The pieces of a part take turns, so
 // that a small job does not wait for a huge one, nor any for one that fails.
 func (e *Engine) workOnce(ctx context.Context, now time.Time) (int, error) {
-	return e.inParts(Progress, func(p Part) (int, error) {
+	return e.inParts(Progress, wide, func(p Part) (int, error) {
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
@@ -54,7 +56,7 @@ func (e *Engine) workJob(ctx context.Context, j job.Job, now int64) {
 		e.rouse(Progress, w.Part)
 	}
 	if err == nil {
-		err = e.workInline(ctx, work, j.UID, now)
+		err = e.workInline(ctx, work, j, now)
 	}
 	e.rouse(Completion, leading)
 	if err == nil {
@@ -67,10 +69,13 @@ func (e *Engine) workJob(ctx context.Context, j job.Job, now int64) {
 
 // workInline does the first chunk of a job's work in the parts of this engine, as
 // many as there is time for.
-func (e *Engine) workInline(ctx context.Context, work []store.Work, jobUID, now int64) error {
-	enough := wall().Add(inlineTime)
+func (e *Engine) workInline(ctx context.Context, work []store.Work, j job.Job, now int64) error {
+	enough := wall().Add(inlineMax)
+	if slices.ContainsFunc(j.Targets, func(t job.Target) bool { return t.Kind == job.GroupTarget }) {
+		enough = wall().Add(inlineTime)
+	}
 	var g errgroup.Group
-	g.SetLimit(inlineWide)
+	g.SetLimit(wide)
 	for _, w := range work[:min(len(work), inlineSteps)] {
 		p, mine := e.owned(w.Part)
 		if !mine {
@@ -80,7 +85,7 @@ func (e *Engine) workInline(ctx context.Context, work []store.Work, jobUID, now 
 			if wall().After(enough) {
 				return nil
 			}
-			_, err := e.workPart(ctx, p, jobUID, now)
+			_, err := e.workPart(ctx, p, j.UID, now)
 			return err
 		})
 	}
