@@ -15,7 +15,8 @@ import (
 const leastEndpoint = 7 << 10
 
 // memories measures row iv: what a device costs that is connected and silent,
-// with a session that outlives its connection.
+// with a session that outlives its connection. Once is enough: memory hardly
+// varies from round to round.
 func (s *session) memories(ctx context.Context) error {
 	ca, err := newAuthority(s.temp)
 	if err != nil {
@@ -25,21 +26,16 @@ func (s *session) memories(ctx context.Context) error {
 		name string
 		ca   *authority
 	}{{"TCP", nil}, {"TLS with client certificate", ca}} {
-		var bare, muster []idle
-		for n := range s.rounds {
-			for _, m := range []struct {
-				serve string
-				into  *[]idle
-			}{{serveAccepts, &bare}, {serveDevices, &muster}} {
-				x, err := s.memory(ctx, m.serve, filepath.Join(s.temp, fmt.Sprintf("idle-%d-%t", n, transport.ca == nil)), transport.ca)
-				if err != nil {
-					return err
-				}
-				*m.into = append(*m.into, x)
-			}
-			s.log.Printf("row iv, round %d, %s: bare %s, Muster %s a device", n+1, transport.name,
-				kibibytes(bare[n].resident), kibibytes(muster[n].resident))
+		dir := filepath.Join(s.temp, fmt.Sprintf("idle-%t", transport.ca == nil))
+		bare, err := s.memory(ctx, serveAccepts, dir, transport.ca)
+		if err != nil {
+			return err
 		}
+		muster, err := s.memory(ctx, serveDevices, dir, transport.ca)
+		if err != nil {
+			return err
+		}
+		s.log.Printf("row iv, %s: bare %s, Muster %s a device", transport.name, kibibytes(bare.resident), kibibytes(muster.resident))
 		s.reportMemory(transport.name, bare, muster)
 	}
 	return nil
@@ -128,28 +124,14 @@ func (b broker) idle(ctx context.Context, thing string, device bool) (*mqttConn,
 	return c, c.subscribe(jobs+notify, jobs+notifyNext, jobs+"$next/get/+", jobs+"start-next/+", jobs+"+/update/+")
 }
 
-func (s *session) reportMemory(transport string, bare, muster []idle) {
-	resident := func(x idle) float64 { return x.resident }
-	var ratios []float64
-	for i := range bare {
-		ratios = append(ratios, muster[i].resident/(bare[i].resident+leastEndpoint))
-	}
+func (s *session) reportMemory(transport string, bare, muster idle) {
+	r := muster.resident / (bare.resident + leastEndpoint)
 	s.add(entry{
-		row: "iv", what: fmt.Sprintf("memory of one of %d devices, %s", s.idle, transport),
-		raw:    spread(values(bare, resident), kibibytes) + " + 7 KiB",
-		muster: spread(values(muster, resident), kibibytes), ratio: spread(ratios, ratio), goal: "≤ 1.40", verdict: judge(middle(ratios) <= 1.4),
+		row: "iv", what: fmt.Sprintf("memory of one of %d devices, %s", s.idle, transport), raw: kibibytes(bare.resident) + " + 7 KiB",
+		muster: kibibytes(muster.resident), ratio: ratio(r), goal: "≤ 1.40", verdict: judge(r <= 1.4),
 	})
 	s.note("iv: %s: of it objects %s, stacks %s; of a bare connection objects %s, stacks %s.", transport,
-		spread(values(muster, func(x idle) float64 { return x.heap }), kibibytes), spread(values(muster, func(x idle) float64 { return x.stacks }), kibibytes),
-		spread(values(bare, func(x idle) float64 { return x.heap }), kibibytes), spread(values(bare, func(x idle) float64 { return x.stacks }), kibibytes))
-}
-
-func values[T any](xs []T, f func(T) float64) []float64 {
-	out := make([]float64, len(xs))
-	for i, x := range xs {
-		out[i] = f(x)
-	}
-	return out
+		kibibytes(muster.heap), kibibytes(muster.stacks), kibibytes(bare.heap), kibibytes(bare.stacks))
 }
 
 // kibibytes prints a size.
