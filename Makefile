@@ -16,7 +16,8 @@ PROGRAMS := $(notdir $(wildcard cmd/*))
 # CPU, so the rest goes without it; empty (make test RACE=) skips that pass.
 RACE ?= $(patsubst %,./%/...,$(wildcard internal/agent internal/auth internal/cluster internal/engine internal/httpapi internal/mqtt internal/mqttapi internal/store/sqlite))
 
-# What runs on SQLite and once more on PostgreSQL; empty (make test BOTH=) skips that pass.
+# What runs on SQLite and once more on PostgreSQL, but for tests that bring their own
+# database; empty (make test BOTH=) skips that pass.
 BOTH ?= ./internal/engine ./test/e2e
 
 # test/ runs the built program, which the test cache knows nothing about: never answered from there.
@@ -40,7 +41,7 @@ test: ## run all tests; installs what they need (PostgreSQL, clients of AWS and 
 	@scripts/tools.sh aws mosquitto node postgres python $(if $(RACE),race)
 	go run ./scripts/gotest -timeout=10m $(UNITS) \
 	  $(if $(SYSTEM),-- -timeout=10m -count=1 $(SYSTEM)) \
-	  $(if $(BOTH),-- MUSTER_TEST_STORE=postgres -timeout=10m -count=1 -skip='^TestCluster' $(BOTH)) \
+	  $(if $(BOTH),-- MUSTER_TEST_STORE=postgres -timeout=10m -count=1 -skip='^Test(Node|Database|Bus|ThreeNodes|Migrate|Bridge)' $(BOTH)) \
 	  $(if $(RACE),-- -timeout=10m -race $(RACE))
 
 test-long: fuzz ## run every fuzz target for a minute (FUZZTIME=10s changes that)
