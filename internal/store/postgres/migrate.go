@@ -87,7 +87,7 @@ func prepare(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return err
 	}
 	defer hangUp(conn)
-	for {
+	for tries := 1; ; tries++ {
 		have, err := schemaVersion(ctx, conn)
 		switch {
 		case err != nil:
@@ -100,12 +100,15 @@ func prepare(ctx context.Context, cfg Config, log *slog.Logger) error {
 			return fmt.Errorf("postgres: the database has schema version %d, and this Muster needs %d: run muster migrate", have, len(steps))
 		}
 		err = steps[have].apply(ctx, conn, cfg.Parts)
-		if err != nil && !raced(err) {
-			return fmt.Errorf("postgres: migration %s: %w", steps[have].name, err)
-		}
-		if err == nil {
+		switch {
+		case err == nil:
 			log.Info("postgres: migrated", "step", steps[have].name)
+			tries = 0
 			continue
+		case occupied(err) && tries > maxRaces:
+			return fmt.Errorf("postgres: the schema holds something that is not Muster's: choose an empty one (search_path): %w", err)
+		case !raced(err):
+			return fmt.Errorf("postgres: migration %s: %w", steps[have].name, err)
 		}
 		select { // another node is at it
 		case <-ctx.Done():
@@ -113,6 +116,19 @@ func prepare(ctx context.Context, cfg Config, log *slog.Logger) error {
 		case <-time.After(10*time.Millisecond + rand.N(50*time.Millisecond)):
 		}
 	}
+}
+
+// maxRaces is how often a step may find something in its place. Another node
+// that takes it has done so, or has failed, by the second time.
+const maxRaces = 10
+
+// occupied reports whether a step has failed because something of that name is there.
+func occupied(err error) bool {
+	switch code(err) {
+	case "42P07", "42710", "42P06":
+		return true
+	}
+	return false
 }
 
 // raced reports whether a step has failed because another node takes it, too.
@@ -156,7 +172,7 @@ func schemaVersion(ctx context.Context, conn *pgx.Conn) (int, error) {
 	}
 	var v int
 	err = conn.QueryRow(ctx, `SELECT value FROM meta WHERE key = 'version'`).Scan(&v)
-	if errors.Is(err, pgx.ErrNoRows) {
+	if errors.Is(err, pgx.ErrNoRows) || code(err) == "42703" { // no such column
 		return 0, errors.New("the schema has a table called meta that is not Muster's: choose another schema (search_path)")
 	}
 	return v, err

@@ -98,6 +98,17 @@ func TestOpenRefuses(t *testing.T) {
 			}
 		})
 	}
+	for _, table := range []string{"jobs", "meta"} {
+		t.Run("a schema with a table "+table+" of somebody else's", func(t *testing.T) {
+			t.Parallel()
+			url := pgtest.URL(t)
+			run(t, url, "CREATE TABLE "+table+" (x int)")
+			_, err := postgres.Open(t.Context(), postgres.Config{URL: url})
+			if err == nil || !strings.Contains(err.Error(), "not Muster's: choose an") {
+				t.Errorf("got error %v, want one that says what to do", err)
+			}
+		})
+	}
 	t.Run("no address", func(t *testing.T) {
 		t.Parallel()
 		if _, err := postgres.Open(t.Context(), postgres.Config{}); err == nil {
