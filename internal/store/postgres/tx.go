@@ -20,6 +20,7 @@ type tx struct {
 	reader
 	owner bool         // of UpdatePart: it holds its part's gate; each statement reads a snapshot of its own
 	gates map[int]bool // that it has closed
+	sent  map[sentKey]*sent
 
 	// before, if not nil, must be done in a transaction of its own before this one
 	// can be.
@@ -66,7 +67,7 @@ func (s *Store) update(ctx context.Context, begin string, fn func(*tx) error) er
 	return s.repeat(ctx, func() (failed, fault error) {
 		at := time.Now()
 		failed, fault = s.attempt(ctx, begin, fn)
-		s.wrote(1, at, fault)
+		s.wrote(1, at, failed, fault)
 		return failed, fault
 	})
 }
@@ -83,6 +84,9 @@ func (s *Store) attempt(ctx context.Context, begin string, fn func(*tx) error) (
 	p := newPipe(conn, begin)
 	t := &tx{reader: reader{c: &session{caller: ctx, ctx: within, q: p}, s: s}}
 	failed = protect(func() error { return fn(t) })
+	if failed == nil && t.c.broken == nil {
+		failed = t.settle()
+	}
 	switch {
 	case t.before != nil:
 		return nil, t.before
@@ -121,6 +125,10 @@ func (t *tx) nextSeq() int64 { return t.s.seqs.next() }
 
 // Queues implements store.ExecutionWriter.
 func (t *tx) Queues(refs []job.Ref, fn func(*job.Queue) error) error {
+	err := t.settle() // before rows of the outbox are made anew
+	if err != nil {
+		return err
+	}
 	qs, err := loadQueues(t.s.parts, refs, t.readQueues)
 	if err != nil {
 		return err
