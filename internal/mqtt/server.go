@@ -18,6 +18,21 @@
 // to has it in Sessions, and a request when the hook that serves it has
 // returned. Then the order is: acknowledgement, replies, whatever was published
 // because of it.
+//
+// # Many nodes
+//
+// With Peers the server is one of several that are one endpoint. A client is
+// connected to one of them: whoever comes claims it from the others first, and the
+// greatest Stamp wins. Its session is owned by one of them, as its epoch in
+// Sessions tells: it is loaded when the client comes, written down and let go of
+// when the client goes elsewhere, and dropped as soon as a write shows that another
+// node owns it. Messages for a session that has just gone follow it.
+//
+// What was acknowledged to a publisher is durable in the sessions of its node. It
+// reaches those of other nodes if they and the bus live; what must arrive is
+// published by the node that has the session (PublishWithin) and repeated until
+// that has happened. Between two nodes messages keep their order; while a session
+// moves, those of a third node may pass each other.
 package mqtt
 
 import (

@@ -8,7 +8,8 @@ import (
 
 // Sessions keeps what must outlive the process: persistent sessions, the QoS 1
 // messages on their way to them, and retained messages. The server has all of
-// it in memory, too; it reads Sessions once, when it is made.
+// it in memory, too; it reads Sessions once, when it is made. In a cluster it has
+// the sessions that it owns.
 //
 // The methods that change something must not block and take effect in the order
 // of the calls; the server makes those about one client one after another. done

@@ -19,6 +19,8 @@ const (
 	// strangerAge is how long sessions may belong to a node that is neither alive
 	// nor dead, such as one that has only just joined, before they are adopted.
 	strangerAge = 30 * time.Second
+	// heirAge is how long nodes have for their shares before others take them, too.
+	heirAge = 2 * strangerAge
 )
 
 // care looks after sessions that nobody looks after, when there may be some.
@@ -86,26 +88,32 @@ func (p *Peers) adopt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	owners = slices.DeleteFunc(owners, func(id string) bool { return id == p.cfg.Node || slices.Contains(alive, id) })
+	maps.DeleteFunc(p.orphaned, func(id string, _ time.Time) bool { return !slices.Contains(owners, id) })
 	left := 0
 	for _, owner := range owners {
-		if owner == p.cfg.Node || slices.Contains(alive, owner) {
-			continue
+		_, known := p.orphaned[owner]
+		if !known {
+			p.orphaned[owner] = time.Now()
+		}
+		heirs := alive
+		if time.Since(p.orphaned[owner]) > heirAge {
+			heirs = nil
 		}
 		n := 0
 		if owner == "" {
-			n, err = p.adoptReleased(ctx, alive)
+			n, err = p.adoptReleased(ctx, heirs)
 		} else {
-			n, err = p.adoptFrom(ctx, owner, alive)
+			n, err = p.adoptFrom(ctx, owner, heirs, !known)
 		}
 		if err != nil {
 			return err
 		}
 		left += n
 	}
-	if len(owners) == 0 || owners[0] != "" {
+	if !slices.Contains(owners, "") {
 		p.keepReleased(nil, nil)
 	}
-	maps.DeleteFunc(p.strange, func(id string, _ time.Time) bool { return !slices.Contains(owners, id) })
 	if left > 0 {
 		return nil
 	}
@@ -115,14 +123,14 @@ func (p *Peers) adopt(ctx context.Context) error {
 // adoptReleased adopts this node's share of the sessions that nobody owns. One
 // that was released a moment ago is on its way to the node that has claimed it, so
 // it is left alone at first. How many stay is returned.
-func (p *Peers) adoptReleased(ctx context.Context, alive []string) (left int, err error) {
+func (p *Peers) adoptReleased(ctx context.Context, heirs []string) (left int, err error) {
 	p.mu.Lock()
 	hasty := p.hasty
 	p.mu.Unlock()
 	filters, released := make(map[string]mqtt.Level), make(map[string]bool)
 	left, err = p.server.Adopt(ctx, "", func(clientID string) bool {
 		released[clientID] = true
-		return (hasty || p.released[clientID]) && heir(clientID, p.cfg.Node, alive)
+		return (hasty || p.released[clientID]) && heir(clientID, p.cfg.Node, heirs)
 	}, func(filter string) { p.stand(filters, filter) })
 	if err != nil {
 		return left, err
@@ -133,6 +141,9 @@ func (p *Peers) adoptReleased(ctx context.Context, alive []string) (left int, er
 
 // stand notes a filter of a session, and what it stands for.
 func (p *Peers) stand(filters map[string]mqtt.Level, filter string) {
+	if !p.announced(filter) {
+		return
+	}
 	filters[filter] = mqtt.Kept
 	for _, topic := range p.implied(filter) {
 		filters[topic] = mqtt.Kept
@@ -158,26 +169,22 @@ func (p *Peers) keepReleased(filters map[string]mqtt.Level, released map[string]
 
 // adoptFrom adopts this node's share of the sessions of one that is not alive, and
 // returns how many it has left to others. All are left if nobody knows that node:
-// it may have joined a moment ago.
-func (p *Peers) adoptFrom(ctx context.Context, owner string, alive []string) (left int, err error) {
+// it may have joined a moment ago. They are looked at only the first time then.
+func (p *Peers) adoptFrom(ctx context.Context, owner string, heirs []string, first bool) (left int, err error) {
 	dead := slices.Contains(p.cfg.Dead(), owner)
-	since, known := p.strange[owner]
-	ripe := dead || known && time.Since(since) > strangerAge
+	ripe := dead || time.Since(p.orphaned[owner]) > strangerAge
 	p.mu.Lock()
 	n := p.named(owner)
 	n.listed = time.Now()
 	met := n.met
 	p.mu.Unlock()
-	if !ripe && known {
+	if !ripe && !first {
 		return 1, nil
-	}
-	if !dead && !known {
-		p.strange[owner] = time.Now()
 	}
 	filters := make(map[string]mqtt.Level)
 	taken := 0
 	left, err = p.server.Adopt(ctx, owner, func(clientID string) bool {
-		mine := ripe && heir(clientID, p.cfg.Node, alive)
+		mine := ripe && heir(clientID, p.cfg.Node, heirs)
 		if mine {
 			taken++
 		}
@@ -203,9 +210,9 @@ func (p *Peers) adoptFrom(ctx context.Context, owner string, alive []string) (le
 // heir reports whether me is the node that adopts a client's session: the one of
 // all that live with the greatest hash of both, so that nobody else's share changes
 // when one comes or goes.
-func heir(clientID, me string, alive []string) bool {
+func heir(clientID, me string, others []string) bool {
 	own := weight(clientID, me)
-	for _, id := range alive {
+	for _, id := range others {
 		if w := weight(clientID, id); w > own || w == own && id > me {
 			return false
 		}

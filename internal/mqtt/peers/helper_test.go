@@ -129,7 +129,7 @@ func (w *world) joinOver(bus cluster.Bus) *member {
 		Bus: bus, Node: m.id, Beat: w.beat, Log: log,
 		Alive:  func() []string { return w.others(m.id, false) },
 		Dead:   func() []string { return w.others(m.id, true) },
-		Forget: w.forget, Implies: implies,
+		Forget: w.forget, Implies: implies, Announce: func(filter string) bool { return filter != "private/#" },
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -150,7 +150,7 @@ func (w *world) joinOver(bus cluster.Bus) *member {
 	ctx := w.t.Context()
 	go func() { served <- m.Serve(ctx, l, mqtt.ListenerOptions{Name: "tcp"}) }()
 	m.close = sync.OnceFunc(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience) //nolint:usetesting // the test's context may have ended
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := m.Close(ctx); err != nil {
 			w.t.Errorf("%s: close: %v", m.id, err)

@@ -33,3 +33,16 @@ func TestWhoHasAFilterHoldsWhatItImplies(t *testing.T) {
 	w.settle()
 	p.quiet()
 }
+
+func TestOthersAreNotToldWhatDoesNotConcernThem(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	a, b := w.nodes[0], w.nodes[1]
+	p := b.connect("c")
+	p.subscribe(codec.QoS1, "private/#", "$share/g/private/#")
+	p.subscribe(codec.QoS1, "public/#")
+	w.know(b, "public/#")
+	if a.peers.Knows(b.id, "private/#") || a.peers.Knows(b.id, "$share/g/private/#") {
+		t.Error("they were told")
+	}
+}

@@ -25,7 +25,7 @@ func (e entry) level() mqtt.Level {
 
 // Interest implements mqtt.Peers.
 func (p *Peers) Interest(filter string, change mqtt.Interest) {
-	if p.cfg.Announce != nil && !p.cfg.Announce(levels(filter)) {
+	if !p.announced(filter) {
 		return
 	}
 	p.mu.Lock()
@@ -34,6 +34,11 @@ func (p *Peers) Interest(filter string, change mqtt.Interest) {
 	for _, topic := range p.implied(filter) {
 		p.count(topic, mqtt.Interest{Kept: change.Kept})
 	}
+}
+
+// announced reports whether others are told of a filter.
+func (p *Peers) announced(filter string) bool {
+	return p.cfg.Announce == nil || p.cfg.Announce(levels(filter))
 }
 
 // implied returns the topics that a filter stands for.

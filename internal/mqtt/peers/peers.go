@@ -98,7 +98,7 @@ type Peers struct {
 
 	// What care remembers from one round to the next.
 	reloaded time.Time             // when retained messages were last read
-	strange  map[string]time.Time  // owners of sessions that nobody knows, since when
+	orphaned map[string]time.Time  // owners of sessions that are not alive, since when
 	released map[string]bool       // clients whose sessions nobody owned
 	filters  map[string]mqtt.Level // of sessions that nobody owned
 }
@@ -111,7 +111,7 @@ func New(c Config) (*Peers, error) {
 	p := &Peers{
 		cfg: c, log: cmp.Or(c.Log, slog.New(slog.DiscardHandler)),
 		woken: make(chan struct{}, 1), survey: make(chan struct{}, 1),
-		nodes: make(map[string]*node), interest: make(map[string]entry), strange: make(map[string]time.Time),
+		nodes: make(map[string]*node), interest: make(map[string]entry), orphaned: make(map[string]time.Time),
 		fresh: true, hasty: true, reload: true, news: make(chan struct{}),
 	}
 	p.online.nodes = make(map[string]int)
@@ -227,11 +227,11 @@ func (p *Peers) run() {
 			return
 		case <-p.woken:
 			p.announce()
-		case now := <-beat.C:
-			if now = time.Now(); now.Sub(last) > patience*p.cfg.Beat {
+		case <-beat.C:
+			if time.Since(last) > patience*p.cfg.Beat {
 				p.Recheck() // this node has not run for a while: others may have taken it for dead
 			}
-			last = now
+			last = time.Now()
 			p.look()
 			p.announce()
 			p.beat()
