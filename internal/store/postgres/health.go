@@ -34,11 +34,13 @@ func (h *health) err() error {
 	return *p
 }
 
-// wrote notes the end of a transaction with some calls that began at a time.
-func (s *Store) wrote(calls int, at time.Time, fault error) {
-	if beaten(fault) {
+// wrote notes the end of a transaction with some calls that began at a time. If
+// its closure has failed, nothing was to be written.
+func (s *Store) wrote(calls int, at time.Time, failed, fault error) {
+	switch {
+	case beaten(fault):
 		s.log.Debug("postgres: transaction is run again", "err", fault)
-	} else {
+	case fault != nil || failed == nil:
 		s.health.set(public(fault))
 	}
 	if s.cfg.OnCommit != nil {
@@ -65,16 +67,27 @@ func (s *Store) Health(context.Context) error {
 	return s.health.err()
 }
 
-// probeEvery is how long after a fault a write is tried.
-const probeEvery = time.Second
+const (
+	// probeEvery is how long after a fault a write is tried.
+	probeEvery = time.Second
+	// pingEvery is how often the database is asked for a sign of life, and pingTime
+	// how long it may take to give one: where packets vanish, a transaction takes
+	// much longer to notice.
+	pingEvery = 2 * time.Second
+	pingTime  = 3 * time.Second
+)
 
-// probe tries a small write after a fault until one succeeds.
+// probe tries a small write after a fault until one succeeds, and otherwise asks
+// the database for a sign of life now and then.
 func (s *Store) probe() {
 	for {
 		select {
 		case <-s.closing:
 			return
 		case <-s.health.sick:
+		case <-time.After(pingEvery):
+			s.ping()
+			continue
 		}
 		select {
 		case <-s.closing:
@@ -86,9 +99,24 @@ func (s *Store) probe() {
 		}
 		at := time.Now()
 		err := s.run(context.Background(), &statement{`UPDATE meta SET value = value + 1 WHERE key = 'probe'`, nil})
-		s.wrote(0, at, err)
+		s.wrote(0, at, nil, err)
 		if err == nil {
 			s.log.Info("postgres: writing works again")
 		}
 	}
+}
+
+// ping notes a fault if the database gives no sign of life.
+func (s *Store) ping() {
+	conn, err := s.acquire(context.Background())
+	if err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), pingTime)
+		err = conn.Ping(ctx)
+		cancel()
+		s.release(conn)
+	}
+	if err != nil {
+		s.pool.Reset() // the others are no better
+	}
+	s.read(err)
 }

@@ -72,7 +72,7 @@ const (
 	// connectTime is how long making one may take.
 	connectTime = 3 * time.Second
 	// txTime is how long a transaction may take, commitTime its commit.
-	txTime     = 15 * time.Second
+	txTime     = 10 * time.Second
 	commitTime = 10 * time.Second
 	// rollbackTime is how long a connection may take to end a transaction before it is closed.
 	rollbackTime = 2 * time.Second
@@ -213,13 +213,19 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	within, cancel := context.WithTimeout(ctx, acquireTime)
 	defer cancel()
 	conn, err := s.pool.Acquire(within)
-	if err != nil && ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
 	if err != nil {
 		return nil, apierr.Wrap(apierr.Unavailable, fmt.Errorf("%w: %w", errNoConnection, err), "No connection to the database.")
 	}
 	return conn, nil
+}
+
+// unserved returns the error of an attempt that has got no connection: a caller
+// who has left in the meantime is no fault.
+func unserved(ctx context.Context, err error) (failed, fault error) {
+	if ctx.Err() != nil {
+		return ctx.Err(), nil
+	}
+	return nil, err
 }
 
 // release ends the transaction of a connection, if one is open, and hands it back.
