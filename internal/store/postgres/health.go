@@ -9,6 +9,7 @@ import (
 // health remembers how the database was met last.
 type health struct {
 	fault atomic.Pointer[error]
+	met   atomic.Int64  // when a transaction last ended in an orderly way, in milliseconds since the epoch
 	sick  chan struct{} // has room for one; wakes the loop that probes
 }
 
@@ -85,8 +86,10 @@ func (s *Store) probe() {
 		case <-s.closing:
 			return
 		case <-s.health.sick:
-		case <-time.After(pingEvery):
-			s.ping()
+		case now := <-time.After(pingEvery):
+			if now.UnixMilli()-s.health.met.Load() > pingEvery.Milliseconds() {
+				s.ping()
+			}
 			continue
 		}
 		select {

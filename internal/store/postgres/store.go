@@ -232,7 +232,11 @@ func unserved(ctx context.Context, err error) (failed, fault error) {
 func (s *Store) release(conn *pgxpool.Conn) {
 	defer conn.Release() // closes one that is still in a transaction
 	pc := conn.Conn().PgConn()
-	if pc.IsClosed() || pc.IsBusy() || pc.TxStatus() == 'I' {
+	if pc.IsClosed() || pc.IsBusy() {
+		return
+	}
+	s.health.met.Store(time.Now().UnixMilli())
+	if pc.TxStatus() == 'I' {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), rollbackTime)

@@ -76,7 +76,7 @@ func (s *Store) update(ctx context.Context, begin string, fn func(*tx) error) er
 func (s *Store) attempt(ctx context.Context, begin string, fn func(*tx) error) (failed, fault error) {
 	conn, err := s.acquire(ctx)
 	if err != nil {
-		return nil, err
+		return unserved(ctx, err)
 	}
 	defer s.release(conn) // also if the closure ends our goroutine
 	within, cancel := timed(ctx, txTime)

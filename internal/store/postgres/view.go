@@ -53,9 +53,11 @@ func (s *Store) view(ctx context.Context, fn func(reader) error) error {
 func (s *Store) look(ctx context.Context, fn func(reader) error) (failed, fault error) {
 	conn, err := s.acquire(ctx)
 	if err != nil {
-		return nil, err
+		return unserved(ctx, err)
 	}
-	defer s.release(conn) // also if fn panics
+	// Nothing hangs on how the transaction ends, so nobody waits for it. Also if fn
+	// panics.
+	defer s.loops.Go(func() { s.release(conn) })
 	within, cancel := timed(ctx, txTime)
 	defer cancel()
 	c := &session{caller: ctx, ctx: within, q: newPipe(conn, beginView)}

@@ -190,7 +190,7 @@ func (l *lane) serve(batch []*call) {
 	err := l.s.repeat(context.Background(), func() (_, fault error) {
 		at := time.Now()
 		errs, fault = l.s.batch(batch)
-		l.s.wrote(len(batch), at, fault)
+		l.s.wrote(len(batch), at, nil, fault)
 		if beaten(fault) {
 			misses++
 		}
