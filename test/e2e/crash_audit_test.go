@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"muster/internal/client"
 	"muster/internal/wire"
@@ -38,7 +39,7 @@ func (l *ledger) audit(t *testing.T, c *client.Client, all bool) {
 			jobs[key.job] = true
 		}
 	}
-	harness.Wait(t, soon, "rollouts and sweeps that were cut off", func(ctx context.Context) error {
+	harness.Wait(t, time.Minute, "rollouts and sweeps that were cut off", func(ctx context.Context) error {
 		for id := range jobs {
 			if err := l.agree(ctx, c, id); err != nil {
 				return err
