@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,10 +21,12 @@ const (
 // holds keeps what a device is told and what it is answered in order. The zero
 // value is ready.
 type holds struct {
-	mu      sync.Mutex
-	things  map[string]*hold    // guarded by mu
-	reading int                 // guarded by mu: those who have read queues and not told everything yet
-	moved   map[string]struct{} // guarded by mu: the things that have changed since they have read
+	mu       sync.Mutex
+	things   map[string]*hold // guarded by mu
+	changes  int64            // guarded by mu: how many have been noted
+	readings map[int64]int    // guarded by mu: those who have read queues and not told everything yet, by the changes before them
+	moved    map[string]int64 // guarded by mu: the last change of things, if somebody may have read before it
+	tidyAt   int              // guarded by mu: how many there may be of moved
 }
 
 // hold is what is going on with one thing.
@@ -137,8 +141,9 @@ func (s *holds) leave(thing string, h *hold) bool {
 func (s *holds) owe(thing string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.reading > 0 {
-		s.moved[thing] = struct{}{}
+	if len(s.readings) > 0 {
+		s.changes++
+		s.moved[thing] = s.changes
 	}
 	h := s.things[thing]
 	if h == nil || h.requests == 0 {
@@ -148,33 +153,48 @@ func (s *holds) owe(thing string) bool {
 	return true
 }
 
-// read begins a reading of the outbox, which done ends.
-func (s *holds) read() {
+// read begins a reading of the outbox, which done ends. What it returns is for
+// tell and done.
+func (s *holds) read() (since int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.reading == 0 {
-		s.moved = make(map[string]struct{})
+	if len(s.readings) == 0 {
+		s.readings, s.moved, s.tidyAt = make(map[int64]int), make(map[string]int64), minTidy
 	}
-	s.reading++
+	s.readings[s.changes]++
+	return s.changes
 }
 
-func (s *holds) done() {
+// minTidy is how many things may have moved before those are looked for that
+// everybody has read after.
+const minTidy = 1000
+
+func (s *holds) done(since int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reading--
-	if s.reading == 0 {
+	s.readings[since]--
+	if s.readings[since] > 0 {
+		return
+	}
+	delete(s.readings, since)
+	switch {
+	case len(s.readings) == 0:
 		s.moved = nil
+	case len(s.moved) >= s.tidyAt: // others read all the time
+		oldest := slices.Min(slices.Collect(maps.Keys(s.readings)))
+		maps.DeleteFunc(s.moved, func(_ string, change int64) bool { return change <= oldest })
+		s.tidyAt = 2*len(s.moved) + minTidy
 	}
 }
 
-// tell reports whether the device of a thing may be told what the present
-// reading has found; told must then be called. If not, the thing has requests
+// tell reports whether the device of a thing may be told what a reading has
+// found; told must then be called. If not, the thing has requests
 // under way or has changed since; either wakes the outbox again.
-func (s *holds) tell(thing string) bool {
+func (s *holds) tell(thing string, since int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.of(thing)
-	_, moved := s.moved[thing]
+	moved := s.moved[thing] > since
 	if h.requests > 0 || h.telling || moved && !h.passedFor(holdMax) {
 		h.owed = true
 		if h.passed.IsZero() {

@@ -12,6 +12,7 @@ import (
 
 	"muster/internal/engine"
 	"muster/internal/job"
+	"muster/internal/store"
 	"muster/internal/store/sqlite"
 )
 
@@ -189,3 +190,50 @@ func TestADeviceThatIsNeverQuietIsToldNevertheless(t *testing.T) {
 
 // patience is how long the outbox passes a busy thing by.
 const patience = 100 * time.Millisecond
+
+// slow is a publisher that takes its time with one thing, on behalf of another node.
+type slow struct {
+	thing   string
+	in, out chan struct{}
+}
+
+func (s slow) Notify(_ context.Context, n engine.Notification) error {
+	if n.Here && n.Thing == s.thing {
+		s.in <- struct{}{}
+		<-s.out
+	}
+	return nil
+}
+
+func TestAThingThatHasMovedIsToldByWhoReadsAfterwards(t *testing.T) {
+	t.Parallel()
+	s := slow{"slow", make(chan struct{}), make(chan struct{})}
+	w := newWorld(t, 1, func(c *engine.Config) { c.Publisher = s })
+	w.things("a", "slow")
+	w.create("j", targets(toThing("a"), toThing("slow")), document(`{}`))
+	w.create("k", targets(toThing("a")), document(`{}`))
+	w.settle()
+	w.update("a", "j", job.Succeeded)
+	w.update("slow", "j", job.Succeeded)
+	rows := make(map[string]store.Dirty)
+	w.must(w.store.View(w.ctx(), func(r store.Reader) error {
+		all, err := r.Dirty(0, store.Page[int64]{Limit: 10})
+		for _, row := range all {
+			rows[row.Thing] = row
+		}
+		return err
+	}))
+	var others sync.WaitGroup
+	others.Go(func() {
+		if _, ok, err := w.TellHere(w.ctx(), rows["slow"]); !ok || err != nil {
+			t.Errorf("slow: told %t, error %v", ok, err)
+		}
+	})
+	<-s.in // somebody has read, and will for long
+	w.update("a", "k", job.Succeeded)
+	if _, ok, err := w.TellHere(w.ctx(), rows["a"]); !ok || err != nil {
+		t.Errorf("a: told %t, error %v", ok, err)
+	}
+	close(s.out)
+	others.Wait()
+}

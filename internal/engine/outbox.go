@@ -66,13 +66,13 @@ func (e *Engine) outboxOnce(ctx context.Context, now time.Time) (int, error) {
 // outboxPart deals with a page of a part's rows. The next page follows if some of
 // this one could not be sent: nobody waits behind them.
 func (e *Engine) outboxPart(ctx context.Context, p Part, now time.Time) (int, error) {
-	e.holds.read()
-	defer e.holds.done()
+	since := e.holds.read()
+	defer e.holds.done(since)
 	rows, err := e.page(ctx, p.Part, e.outbox.cursor(p.Part))
 	if err != nil {
 		return 0, err
 	}
-	sent, left, failed := e.send(ctx, rows)
+	sent, left, failed := e.send(ctx, rows, since)
 	if left {
 		e.again.earlier(p.Part, now.Add(outboxPause).UnixMilli())
 	}
@@ -146,7 +146,7 @@ func (e *Engine) page(ctx context.Context, part int, after int64) ([]delivery, e
 // send tells everybody and returns those rows with which it is done. left says
 // that some have to be sent again after a while, because another node did not
 // take them.
-func (e *Engine) send(ctx context.Context, ds []delivery) (sent []delivery, left bool, err error) {
+func (e *Engine) send(ctx context.Context, ds []delivery, since int64) (sent []delivery, left bool, err error) {
 	left = e.tellHolders(ctx, ds)
 	sent = make([]delivery, 0, len(ds))
 	for _, d := range ds {
@@ -155,7 +155,7 @@ func (e *Engine) send(ctx context.Context, ds []delivery) (sent []delivery, left
 		}
 		told := true
 		if d.here {
-			told, err = e.tell(ctx, d.owed)
+			told, err = e.tell(ctx, d.owed, since)
 		}
 		if err != nil {
 			break
@@ -195,27 +195,30 @@ func (e *Engine) tellHolders(ctx context.Context, ds []delivery) bool {
 // requests under way wakes us when they are over.
 func (e *Engine) tellHolder(ctx context.Context, d *delivery) error {
 	for _, node := range d.holders {
-		if e.outbox.knows(node, d) {
-			continue
-		}
-		is, ok, err := e.peers.Tell(ctx, node, d.Dirty)
-		if err != nil || !ok {
-			return err
+		is, known := e.outbox.knows(node, d)
+		if !known {
+			var ok bool
+			var err error
+			is, ok, err = e.peers.Tell(ctx, node, d.Dirty)
+			if err != nil || !ok {
+				return err
+			}
 		}
 		if !d.here {
 			d.is = is
 		}
-		if len(d.holders) > 1 {
-			e.outbox.note(node, d)
+		if len(d.holders) > 1 && !known {
+			e.outbox.note(node, d, is)
 		}
 	}
 	d.done = true
 	return nil
 }
 
-// tell tells a device what it is owed, and reports false if that has to wait.
-func (e *Engine) tell(ctx context.Context, n Notification) (bool, error) {
-	if !e.holds.tell(n.Thing) {
+// tell tells a device what it is owed by a reading, see holds.read, and reports
+// false if that has to wait.
+func (e *Engine) tell(ctx context.Context, n Notification, since int64) (bool, error) {
+	if !e.holds.tell(n.Thing, since) {
 		return false, nil
 	}
 	defer func() {
@@ -260,7 +263,7 @@ func (e *Engine) notification(r store.Reader, d store.Dirty) (Notification, job.
 type outbox struct {
 	mu    sync.Mutex
 	after map[int]int64      // by part: rows up to here could not be sent; guarded by mu
-	known map[known]struct{} // rows of several holders; guarded by mu
+	known map[known]job.Told // rows of several holders, and what these have told; guarded by mu
 }
 
 // known is a row that one of several holders has taken.
@@ -286,22 +289,22 @@ func (o *outbox) move(part int, after int64) {
 	o.after[part] = after
 }
 
-func (o *outbox) knows(node string, d *delivery) bool {
+func (o *outbox) knows(node string, d *delivery) (job.Told, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	_, ok := o.known[knownTo(node, d)]
-	return ok
+	is, ok := o.known[knownTo(node, d)]
+	return is, ok
 }
 
-// note remembers that a node has taken a row. If that is too much to remember,
+// note remembers that a node has taken a row, and what its devices know now. If that is too much to remember,
 // they are told once more.
-func (o *outbox) note(node string, d *delivery) {
+func (o *outbox) note(node string, d *delivery, is job.Told) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.known == nil || len(o.known) > 10*chunk {
-		o.known = make(map[known]struct{})
+		o.known = make(map[known]job.Told)
 	}
-	o.known[knownTo(node, d)] = struct{}{}
+	o.known[knownTo(node, d)] = is
 }
 
 func (o *outbox) forget(d delivery) {

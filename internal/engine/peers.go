@@ -47,8 +47,8 @@ func (e *Engine) Woken(w Wake) {
 // owes them, on behalf of the engine that works on the row's part. It reports
 // what they know now, or false if the row has to wait for requests under way.
 func (e *Engine) TellHere(ctx context.Context, d store.Dirty) (is job.Told, ok bool, err error) {
-	e.holds.read()
-	defer e.holds.done()
+	since := e.holds.read()
+	defer e.holds.done(since)
 	var n Notification
 	err = e.store.View(ctx, func(r store.Reader) error {
 		var err error
@@ -59,6 +59,6 @@ func (e *Engine) TellHere(ctx context.Context, d store.Dirty) (is job.Told, ok b
 		return job.Told{}, false, err
 	}
 	n.Here = true
-	ok, err = e.tell(ctx, n)
+	ok, err = e.tell(ctx, n, since)
 	return is, ok, err
 }
