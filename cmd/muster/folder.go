@@ -111,7 +111,7 @@ func (f *folder) openSealer(ctx context.Context, masterKeyFile string, replaceKe
 	sealed := len(keys) > 0 && !replaceKey
 	if _, err := os.Stat(masterKeyFile); sealed && errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("the master key %s is not there, but access keys are that only it opens: "+
-			"put it back, or run muster init --replace-master-key if it is lost", masterKeyFile)
+			"put it back%s, or run muster init --replace-master-key if it is lost", masterKeyFile, f.fromOthers())
 	}
 	f.masterKey, err = auth.LoadOrCreateMasterKey(masterKeyFile)
 	if err != nil {
@@ -122,10 +122,18 @@ func (f *folder) openSealer(ctx context.Context, masterKeyFile string, replaceKe
 		return err
 	}
 	if sealed && !slices.ContainsFunc(keys, f.opens) {
-		return fmt.Errorf("the master key %s opens none of the access keys: put back the one that they were made with, "+
-			"or run muster init --replace-master-key if it is lost", masterKeyFile)
+		return fmt.Errorf("the master key %s opens none of the access keys: put back the one that they were made with%s, "+
+			"or run muster init --replace-master-key if it is lost", masterKeyFile, f.fromOthers())
 	}
 	return nil
+}
+
+// fromOthers says where else the master key may be.
+func (f *folder) fromOthers() string {
+	if f.lock == nil {
+		return ""
+	}
+	return ", or copy it from another node,"
 }
 
 // sealed returns the access keys as they are stored.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,6 +43,8 @@ type Notification struct {
 const (
 	// outboxPause is how long rows rest that could not be sent.
 	outboxPause = 250 * time.Millisecond
+	// maxFaults is how many rows of a page may fail before the rest has to wait, too.
+	maxFaults = 5
 	// tellers is how many rows are handed to other nodes at a time.
 	tellers = 64
 )
@@ -145,26 +148,33 @@ func (e *Engine) page(ctx context.Context, part int, after int64) ([]delivery, e
 
 // send tells everybody and returns those rows with which it is done. left says
 // that some have to be sent again after a while, because another node did not
-// take them.
+// take them. A row that cannot be told here does not keep the others waiting,
+// unless it is not the only one by far.
 func (e *Engine) send(ctx context.Context, ds []delivery, since int64) (sent []delivery, left bool, err error) {
 	left = e.tellHolders(ctx, ds)
 	sent = make([]delivery, 0, len(ds))
+	var faults []error
 	for _, d := range ds {
 		if !d.done {
 			continue
 		}
 		told := true
 		if d.here {
+			var err error
 			told, err = e.tell(ctx, d.owed, since)
+			if err != nil {
+				faults = append(faults, err)
+				told = false
+			}
 		}
-		if err != nil {
+		if len(faults) == maxFaults {
 			break
 		}
 		if told {
 			sent = append(sent, d)
 		}
 	}
-	return sent, left, err
+	return sent, left, errors.Join(faults...)
 }
 
 // tellHolders hands the rows to the nodes that must tell their devices, and
