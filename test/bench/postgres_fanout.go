@@ -166,7 +166,9 @@ func openProbes(ctx context.Context, ns nodes) (report func(n int) error, done f
 	}
 	return func(n int) error {
 		v := devices[n%probes]
-		v.mu.Lock()
+		if !v.mu.TryLock() {
+			return errBusy
+		}
 		defer v.mu.Unlock()
 		packet, err := v.update(n)
 		if err != nil {

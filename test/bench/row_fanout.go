@@ -161,6 +161,10 @@ func (p *inProcess) checkRollout(ctx context.Context, jobUID int64, things int) 
 	})
 }
 
+// errBusy says that a device still waits for the answer to its last report, and
+// has nothing to say before.
+var errBusy = errors.New("busy")
+
 // probe makes some device report every probeEvery, whether or not earlier
 // reports have been answered, until the function that it returns is called.
 func (r *rollout) probe(ctx context.Context, send func(n int) error, during *atomic.Bool) (stop func() error) {
@@ -175,6 +179,9 @@ func (r *rollout) probe(ctx context.Context, send func(n int) error, during *ato
 		begin := time.Now()
 		err := send(n)
 		took := time.Since(begin)
+		if errors.Is(err, errBusy) {
+			return
+		}
 		if err != nil {
 			cancel(err)
 			return
