@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -192,7 +191,7 @@ func (p *pipe) commit(ctx context.Context, last *pgx.Batch) error {
 	all := &pgx.Batch{QueuedQueries: slices.Concat(p.posted.QueuedQueries, last.QueuedQueries)}
 	all.Queue(`COMMIT`)
 	r := p.conn.SendBatch(ctx, all)
-	defer r.Close() // by then it is committed, or it is not
+	defer r.Close() //nolint:errcheck // by then it is committed, or it is not
 	for range all.Len() - 1 {
 		_, err := r.Exec()
 		if err != nil {
@@ -230,7 +229,7 @@ func (r *pipeRows) Err() error {
 	return r.err
 }
 
-// timed returns a context that ends after d, and not with its parent.
-func timed(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(parent), d)
+// timed returns a context that ends after txTime, and not with its parent.
+func timed(parent context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(parent), txTime)
 }

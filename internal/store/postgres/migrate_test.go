@@ -20,7 +20,7 @@ func run(t *testing.T, url, sql string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close(context.WithoutCancel(t.Context()))
+	defer c.Close(context.WithoutCancel(t.Context())) //nolint:errcheck // it has done its work
 	if _, err := c.Exec(t.Context(), sql); err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ func (s *Store) run(ctx context.Context, b *statement) error {
 		return err
 	}
 	defer s.release(conn)
-	within, cancel := timed(ctx, txTime)
+	within, cancel := timed(ctx)
 	defer cancel()
 	_, err = conn.Exec(within, b.sql, b.args...)
 	return err

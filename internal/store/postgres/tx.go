@@ -79,7 +79,7 @@ func (s *Store) attempt(ctx context.Context, begin string, fn func(*tx) error) (
 		return unserved(ctx, err)
 	}
 	defer s.release(conn) // also if the closure ends our goroutine
-	within, cancel := timed(ctx, txTime)
+	within, cancel := timed(ctx)
 	defer cancel()
 	p := newPipe(conn, begin)
 	t := &tx{reader: reader{c: &session{caller: ctx, ctx: within, q: p}, s: s}}
@@ -98,7 +98,7 @@ func (s *Store) attempt(ctx context.Context, begin string, fn func(*tx) error) (
 	if !p.used {
 		return nil, nil // nothing was asked of the database
 	}
-	within, cancel = timed(ctx, commitTime)
+	within, cancel = context.WithTimeout(context.WithoutCancel(ctx), commitTime)
 	defer cancel()
 	return nil, p.commit(within, &pgx.Batch{})
 }

@@ -58,7 +58,7 @@ func (s *Store) look(ctx context.Context, fn func(reader) error) (failed, fault 
 	// Nothing hangs on how the transaction ends, so nobody waits for it. Also if fn
 	// panics.
 	defer s.loops.Go(func() { s.release(conn) })
-	within, cancel := timed(ctx, txTime)
+	within, cancel := timed(ctx)
 	defer cancel()
 	c := &session{caller: ctx, ctx: within, q: newPipe(conn, beginView)}
 	failed = fn(reader{c: c, s: s})
