@@ -10,6 +10,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,7 +34,8 @@ type world struct {
 	db    store.Store
 	hub   *cluster.Hub
 	beat  time.Duration
-	nodes []*member // of the test's goroutine
+	ahead atomic.Int64 // how far the clock of the cluster is before that of the machine, in nanoseconds
+	nodes []*member    // of the test's goroutine
 
 	mu   sync.Mutex
 	ids  []string        // guarded by mu
@@ -134,7 +136,7 @@ func (w *world) joinOver(bus cluster.Bus) *member {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	m.Server, err = mqtt.New(w.t.Context(), mqtt.Config{Sessions: m.kept, Peers: m.peers, Node: m.id, Log: log})
+	m.Server, err = mqtt.New(w.t.Context(), mqtt.Config{Sessions: m.kept, Peers: m.peers, Node: m.id, Log: log, Now: w.now})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -164,6 +166,9 @@ func (w *world) joinOver(bus cluster.Bus) *member {
 	w.t.Cleanup(m.close)
 	return m
 }
+
+// now is the clock of the cluster.
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
 
 // others returns the nodes beside one that live, or that are dead.
 func (w *world) others(id string, dead bool) []string {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -272,6 +273,45 @@ func TestSessionEndsOnWhateverNodeItBegan(t *testing.T) {
 		q.quiet()
 		q.send(&codec.Disconnect{HasSessionExpiry: true})
 		q.ended()
+	}
+}
+
+func TestSessionsAndMessagesEndByTheClockOfTheCluster(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	w.ahead.Store(int64(-30 * 24 * time.Hour)) // machines know nothing of it
+	a, b := w.nodes[0], w.nodes[1]
+	open := func(m *member) (*client, bool) {
+		h := hello(codec.V5, "c")
+		h.SessionExpiry = 600
+		c, ack := m.open(h)
+		return c, ack.SessionPresent
+	}
+	leave := func(c *client) {
+		c.send(&codec.Disconnect{})
+		c.ended() // the server has noticed
+	}
+	p, _ := open(a)
+	p.subscribe(codec.QoS1, "t")
+	leave(p)
+	pub := a.connect("pub")
+	m := codec.Message{Topic: []byte("t"), Payload: []byte("x"), HasExpiry: true, Expiry: 3600}
+	if r := pub.tryPublish(m); r != codec.Success {
+		t.Fatal(r)
+	}
+	w.ahead.Add(int64(5 * time.Minute))
+	p, present := open(b)
+	if !present {
+		t.Fatal("the session has ended")
+	}
+	if got := p.receive("t", "x"); got.Expiry > 3300 || got.Expiry < 3200 {
+		t.Errorf("expires in %d s", got.Expiry)
+	}
+	p.flush()
+	leave(p)
+	w.ahead.Add(int64(11 * time.Minute))
+	if _, present = open(a); present {
+		t.Error("the session lives")
 	}
 }
 
