@@ -86,6 +86,12 @@ var settings = map[string]string{
 	"lock_timeout":                        "8s",
 	"idle_in_transaction_session_timeout": "5s",
 	"plan_cache_mode":                     "force_generic_plan", // every statement is made for any number of rows
+	// A plan is kept for as long as the connection: one that was made while a table
+	// was small must be good when it has grown.
+	"enable_seqscan":   "off",
+	"enable_hashjoin":  "off",
+	"enable_mergejoin": "off",
+	"jit":              "off", // costs more than any statement
 }
 
 // Store is an open PostgreSQL database. It implements store.Store.
