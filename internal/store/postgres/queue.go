@@ -157,7 +157,7 @@ func loadQueues(parts int, refs []job.Ref, read func(ask, func(pgx.Rows) error) 
 			parts: parts, byUID: make(briefs), byID: make(map[string]*job.Brief),
 			names: make(map[string]int64), things: make(map[int64]*entry),
 		}
-		var got result
+		got := result{live: make([]execution, 0, len(a.names)+len(a.uids)), names: make([]foundName, 0, len(a.names))}
 		err := read(a, got.take)
 		if err != nil {
 			return nil, err

@@ -16,15 +16,16 @@ import (
 type flush struct {
 	s *Store
 
-	touched, changed, ended, deleted rows // of live, live, live, finished
-	queued, live, finished           rows // inserted
-	rearmed                          rows // of live
-	passed                           rows // of live again, that are inserted here
-	fresh                            fresh
-	disarmed, armed                  due
-	headsNew, headsChanged           heads
-	dirty                            dirty
-	counts                           map[jobPart]job.Counts
+	touched, changed, reported rows // of live
+	ended, deleted             rows // of live, of finished
+	queued, live, finished     rows // inserted
+	rearmed                    rows // of live
+	passed                     rows // of live again, that are inserted here
+	fresh                      fresh
+	disarmed, armed            due
+	headsNew, headsChanged     heads
+	dirty                      dirty
+	counts                     map[jobPart]job.Counts
 }
 
 // rows are executions. Each statement takes the columns that it needs.
@@ -48,6 +49,10 @@ func (r *rows) body(x job.Execution) error {
 	r.status, r.forced = append(r.status, int32(x.Status)), append(r.forced, x.ForceCanceled)
 	r.versions, r.startedAt, r.updatedAt = append(r.versions, x.Version), append(r.startedAt, x.StartedAt), append(r.updatedAt, x.UpdatedAt)
 	r.inProgress, r.steps = append(r.inProgress, x.InProgressDeadline), append(r.steps, x.StepDeadline)
+	return r.describe(x)
+}
+
+func (r *rows) describe(x job.Execution) error {
 	var details *string
 	if len(x.Details) > 0 {
 		b, err := json.Marshal(x.Details)
@@ -149,6 +154,11 @@ func (f *flush) change(e *entry, ch job.Change) error {
 	row := e.row(was.Key())
 	armed := f.arm(e.part, row.armed, is)
 	switch {
+	case was.Status.Pending() && progress(was, is) && armed == row.armed:
+		p := &f.reported
+		p.key(e.part, is)
+		p.turns, p.versions, p.updatedAt = append(p.turns, row.turn), append(p.versions, is.Version), append(p.updatedAt, is.UpdatedAt)
+		return p.describe(is)
 	case was.Status.Pending() && is.Status.Pending():
 		f.changed.key(e.part, is)
 		f.changed.turns, f.changed.armed = append(f.changed.turns, row.turn), append(f.changed.armed, armed)
@@ -184,6 +194,13 @@ func (f *flush) change(e *entry, ch job.Change) error {
 		return f.insert(&f.finished, e.part, is)
 	}
 	return nil
+}
+
+// progress reports whether nothing but version, time and details differ, as is so
+// with most of what devices report.
+func progress(was, is job.Execution) bool {
+	return was.Status == is.Status && was.StartedAt == is.StartedAt && was.InProgressDeadline == is.InProgressDeadline &&
+		was.StepDeadline == is.StepDeadline && was.ForceCanceled == is.ForceCanceled
 }
 
 func (f *flush) insert(to *rows, part int, x job.Execution) error {

@@ -9,43 +9,41 @@ import (
 )
 
 // selectQueues reads everything that queues are made of: the things that have
-// some names (kind 1), the live executions of those and of others (kind 2), the
-// finished executions (3) and heads (4) of some things and jobs, and the jobs of
-// all of these (5). It is one statement because it must be one moment.
+// some names, with their live executions, and those of others (kind 1), the
+// finished executions (2) and heads (3) of some things and jobs, and the jobs of
+// all of these (4). It is one statement because it must be one moment.
 //
 // Lists join by nested loops on indexes: all statements are planned for lists of
 // unknown length (plan_cache_mode). No list is joined with another.
-const selectQueues = `WITH n AS MATERIALIZED (
-	SELECT k.part, k.name, k.own, x.uid
-	FROM unnest($1::int[], $2::text[], $3::boolean[]) AS k(part, name, own)
-	JOIN things x ON x.part = k.part AND x.name = k.name
-), l AS MATERIALIZED (
-	SELECT x.* FROM n AS k JOIN live x ON x.part = k.part AND x.thing_uid = k.uid WHERE k.own
+const selectQueues = `WITH l AS MATERIALIZED (
+	SELECT k.name, k.uid, x.thing_uid, x.queued_at, x.job_uid, x.number, x.status, x.forced, x.version, x.started_at, x.updated_at,
+		x.deadline, x.step, x.cause, x.armed, x.turn, x.details
+	FROM (SELECT x.part, k.own, x.name, x.uid FROM unnest($1::int[], $2::text[], $3::boolean[]) AS k(part, name, own)
+		JOIN things x ON x.part = k.part AND x.name = k.name) AS k(part, own, name, uid)
+	LEFT JOIN live x ON x.part = k.part AND x.thing_uid = k.uid AND k.own
 	UNION ALL
-	SELECT x.* FROM unnest($4::int[], $5::bigint[]) AS k(part, thing_uid)
+	SELECT NULL, NULL, x.thing_uid, x.queued_at, x.job_uid, x.number, x.status, x.forced, x.version, x.started_at, x.updated_at,
+		x.deadline, x.step, x.cause, x.armed, x.turn, x.details
+	FROM unnest($4::int[], $5::bigint[]) AS k(part, thing_uid)
 	JOIN live x ON x.part = k.part AND x.thing_uid = k.thing_uid
 )
-SELECT 1 AS kind, n.uid, NULL::bigint, NULL::bigint, NULL::bigint, NULL::int, NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint,
-	NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, n.name, NULL::text
-FROM n
-UNION ALL
-SELECT 2, thing_uid, queued_at, job_uid, number, status, forced, version, started_at, updated_at,
-	deadline, step, cause, armed, turn, details, NULL
+SELECT 1 AS kind, thing_uid, queued_at, job_uid, number, status, forced, version, started_at, updated_at,
+	deadline, step, cause, armed, turn, details, name, uid
 FROM l
 UNION ALL
-SELECT 3, x.thing_uid, x.queued_at, x.job_uid, x.number, x.status, x.forced, x.version, x.started_at, x.updated_at,
-	x.deadline, x.step, x.cause, NULL, NULL, x.details, NULL
+SELECT 2, x.thing_uid, x.queued_at, x.job_uid, x.number, x.status, x.forced, x.version, x.started_at, x.updated_at,
+	x.deadline, x.step, x.cause, NULL, NULL, x.details, NULL, NULL
 FROM unnest($6::int[], $7::bigint[], $8::bigint[]) AS k(part, thing_uid, job_uid)
 JOIN finished x ON x.part = k.part AND x.job_uid = k.job_uid AND x.thing_uid = k.thing_uid
 UNION ALL
-SELECT 4, x.thing_uid, x.left_at, x.job_uid, x.number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT 3, x.thing_uid, x.left_at, x.job_uid, x.number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM unnest($6::int[], $7::bigint[], $8::bigint[]) AS k(part, thing_uid, job_uid)
 JOIN heads x ON x.part = k.part AND x.job_uid = k.job_uid AND x.thing_uid = k.thing_uid
 UNION ALL
-SELECT 5, NULL, created_at, uid, timeout_minutes, state, forced, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, id, namespace
+SELECT 4, NULL, created_at, uid, timeout_minutes, state, forced, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, id, namespace, NULL
 FROM jobs WHERE uid = ANY(ARRAY(SELECT l.job_uid FROM l) || $9::bigint[])
 UNION ALL
-SELECT 5, NULL, created_at, uid, timeout_minutes, state, forced, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, id, namespace
+SELECT 4, NULL, created_at, uid, timeout_minutes, state, forced, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, id, namespace, NULL
 FROM jobs WHERE id = ANY($10::text[])`
 
 // ask is what selectQueues is asked, list by list.
@@ -194,20 +192,26 @@ func (got *result) take(rows pgx.Rows) error {
 		v := values(rows.RawValues())
 		switch v.int(0) {
 		case 1:
-			got.names = append(got.names, foundName{string(v[15]), v.int(1)})
-		case 2, 3:
+			if v[16] != nil {
+				got.names = append(got.names, foundName{string(v[16]), v.int(17)})
+			}
+			if v[1] == nil {
+				continue // it has none
+			}
 			x, err := v.execution()
 			if err != nil {
 				return err
 			}
-			if x.Status.Pending() {
-				got.live = append(got.live, x)
-			} else {
-				got.finished = append(got.finished, x)
+			got.live = append(got.live, x)
+		case 2:
+			x, err := v.execution()
+			if err != nil {
+				return err
 			}
-		case 4:
+			got.finished = append(got.finished, x)
+		case 3:
 			got.heads = append(got.heads, foundHead{job.Head{Left: v.int(2), Number: v.int(4)}, v.int(1), v.int(3)})
-		case 5:
+		case 4:
 			got.jobs = append(got.jobs, v.brief())
 		}
 	}

@@ -32,6 +32,10 @@ const (
 			AS k(` + keyNames + `, turn, status, forced, version, started_at, updated_at, deadline, step, armed, details)
 		WHERE ` + sameKey + ` AND x.turn = k.turn` + guard
 
+	reportLive = `WITH w AS (UPDATE live x SET version = k.version, updated_at = k.updated_at, details = k.details, turn = x.turn + 1
+		FROM unnest(` + keyLists + `, $6::bigint[], $7::bigint[], $8::bigint[], $9::text[]) AS k(` + keyNames + `, turn, version, updated_at, details)
+		WHERE ` + sameKey + ` AND x.turn = k.turn` + guard
+
 	rearmLive = `WITH w AS (UPDATE live x SET armed = k.armed, turn = x.turn + 1
 		FROM unnest(` + keyLists + `, $6::bigint[], $7::bigint[]) AS k(` + keyNames + `, turn, armed)
 		WHERE ` + sameKey + ` AND x.turn = k.turn` + guard
@@ -226,6 +230,8 @@ func (f *flush) liveStatements(w *writes) {
 	r = &f.changed
 	w.add(updateLive, r.parts, r.things, r.queuedAt, r.jobs, r.numbers, r.turns,
 		r.status, r.forced, r.versions, r.startedAt, r.updatedAt, r.inProgress, r.steps, r.armed, r.details)
+	r = &f.reported
+	w.add(reportLive, r.parts, r.things, r.queuedAt, r.jobs, r.numbers, r.turns, r.versions, r.updatedAt, r.details)
 	r = &f.rearmed
 	w.add(rearmLive, r.parts, r.things, r.queuedAt, r.jobs, r.numbers, r.turns, r.armed)
 	r = &f.ended

@@ -48,7 +48,9 @@ type Config struct {
 	Parts int
 	// MaxConns is the most connections that are used; 0 is 16.
 	MaxConns int
-	// Lanes is how many batches of calls on queues are under way at a time; 0 is 4.
+	// Lanes is how many batches of calls on queues are under way at a time; 0 is
+	// one for each processor, from 2 to 8: fewer make larger batches, which cost
+	// less, more are faster where the database is far away or large.
 	Lanes int
 	// NoMigrate leaves the schema alone. Open then fails if it is not up to date.
 	NoMigrate bool

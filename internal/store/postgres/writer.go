@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync/atomic"
@@ -52,7 +53,7 @@ type lane struct {
 // newLanes returns lanes that do not run yet.
 func (s *Store) newLanes(n int) []*lane {
 	if n <= 0 {
-		n = 4
+		n = min(max(2, runtime.GOMAXPROCS(0)), 8)
 	}
 	lanes := make([]*lane, n)
 	for i := range lanes {
