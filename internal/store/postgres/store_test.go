@@ -39,7 +39,6 @@ func TestStore(t *testing.T) {
 			name string
 			cfg  postgres.Config
 		}{
-			{"1 part", postgres.Config{Parts: 1}},
 			{"64 parts", postgres.Config{Parts: 64}},
 			{"8 parts, a statement each", postgres.Split(postgres.Config{Parts: 8})},
 		} {
