@@ -205,11 +205,11 @@ var operator = auth.Principal{}
 // folder's credentials file. It does nothing if the folder has a key, and reports
 // whether it had none.
 func ensureKey(ctx context.Context, r *registry.Registry, path string) (bool, error) {
-	keys, err := r.ListKeys(ctx, operator)
-	if err != nil || len(keys) > 0 {
+	k, secret, made, err := r.CreateFirstKey(ctx, operator, "first")
+	if err != nil || !made {
 		return false, err
 	}
-	return true, makeKey(ctx, r, path)
+	return true, keepKey(ctx, r, path, k, secret)
 }
 
 // makeKey makes an access key and writes it into the folder's credentials file.
@@ -219,6 +219,11 @@ func makeKey(ctx context.Context, r *registry.Registry, path string) error {
 	if err != nil {
 		return err
 	}
+	return keepKey(ctx, r, path, k, secret)
+}
+
+// keepKey writes a new access key into the folder's credentials file.
+func keepKey(ctx context.Context, r *registry.Registry, path string, k registry.Key, secret string) error {
 	file := filepath.Join(path, credentialsName)
 	if err := saveProfiles(file, sigv4.Credentials{KeyID: k.ID, Secret: secret}, firstProfiles...); err != nil {
 		_, undo := r.DisableKey(ctx, operator, k.ID, true)

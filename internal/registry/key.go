@@ -49,6 +49,31 @@ func (r *Registry) CreateKey(ctx context.Context, p auth.Principal, name string)
 	return k, secret, nil
 }
 
+// CreateFirstKey is CreateKey if there is no access key at all; else it does nothing
+// and reports false. Of many servers that do it at the same moment one makes a key.
+func (r *Registry) CreateFirstKey(ctx context.Context, p auth.Principal, name string) (k Key, secret string, made bool, err error) {
+	if err := r.allowAny(ctx, p, "muster:CreateKey"); err != nil {
+		return Key{}, "", false, err
+	}
+	id, secret := auth.NewAccessKey()
+	sealed, now := r.sealer.Seal(id, secret), r.now()
+	// Whoever changes this part comes after us, and sees what we have done.
+	err = r.store.UpdatePart(ctx, 0, 0, func(tx store.Tx) error {
+		made = false
+		keys, err := tx.Keys()
+		if err != nil || len(keys) > 0 {
+			return err
+		}
+		first := store.AccessKey{ID: id, Sealed: sealed, Name: name, CreatedAt: now}
+		k, made = keyOf(first), true
+		return tx.InsertKey(first)
+	})
+	if err != nil || !made {
+		return Key{}, "", false, err
+	}
+	return k, secret, true, nil
+}
+
 // printable reports whether name can be shown in a terminal as it is.
 func printable(name string) bool {
 	return utf8.ValidString(name) && utf8.RuneCountInString(name) <= MaxKeyName &&

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -197,4 +198,28 @@ func TestSecretReadBeforeADisableIsNotRemembered(t *testing.T) {
 	ok(t, err) // this request was under way
 	_, err = b.Secret(ctx, k.ID)
 	refused(t, err, apierr.UnknownKey)
+}
+
+func TestOneOfManyMakesTheFirstKey(t *testing.T) {
+	t.Parallel()
+	b, ctx := setup(t), t.Context()
+	var made atomic.Int32
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			k, secret, mine, err := b.CreateFirstKey(ctx, operator, "first")
+			if err != nil || mine != (secret != "") || mine != (k.ID != "") {
+				t.Errorf("got %+v, a secret: %t, made: %t, %v", k, secret != "", mine, err)
+			}
+			if mine {
+				made.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	keys, err := b.ListKeys(ctx, operator)
+	ok(t, err)
+	if made.Load() != 1 || len(keys) != 1 {
+		t.Errorf("%d were made, %d are there, want one", made.Load(), len(keys))
+	}
 }
