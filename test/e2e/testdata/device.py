@@ -6,9 +6,9 @@ a device is, and the things, of which each has two jobs. Prints the name of each
 thing that is done.
 """
 
-import os
 import datetime
 import json
+import os
 import queue
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
