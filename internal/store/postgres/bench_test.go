@@ -29,7 +29,7 @@ import (
 //
 //	go test -run '^$' -bench . ./internal/store/postgres
 
-// benchRows is how many executions the benchmarks' database holds; -short takes 1 %.
+// benchRows is how many executions the benchmarks' database holds; -short takes 10 %.
 const benchRows = 1_000_000
 
 const (
@@ -45,7 +45,7 @@ func benchPart(i int) int    { return postgres.PartOf(benchName(i), benchParts) 
 
 func rows() int {
 	if testing.Short() {
-		return benchRows / 100
+		return benchRows / 10
 	}
 	return benchRows
 }

@@ -39,6 +39,7 @@ func TestGuards(t *testing.T) {
 	start := func(q *job.Queue) error { _, err := q.Update(job.Update{Status: job.InProgress}, t0); return err }
 	end := func(q *job.Queue) error { _, err := q.Update(job.Update{Status: job.Succeeded}, t0); return err }
 	enqueue := func(q *job.Queue) error { q.Enqueue(50, t0+5); return nil }
+	first := func(q *job.Queue) error { q.Enqueue(50, t0+1); return nil }
 	remove := func(q *job.Queue) error { return q.Delete(true, t0) }
 	leave := func(q *job.Queue) error { q.Leave(60, t0); return nil }
 	back := func(q *job.Queue) error { q.Enqueue(70, t0+7); return nil }
@@ -56,12 +57,18 @@ func TestGuards(t *testing.T) {
 			before1: list(enqueue), before2: list(enqueue), mine: start, theirs2: list(start), runs: 2},
 		{name: "another execution ends",
 			before1: list(enqueue), before2: list(enqueue), mine: start, theirs2: list(end), runs: 2},
-		{name: "another execution is queued",
-			before1: list(enqueue), mine: start, theirs2: list(enqueue), runs: 2},
+		{name: "another execution is queued behind the front",
+			before1: list(enqueue), mine: start, theirs2: list(enqueue), runs: 1},
+		{name: "another execution is queued before the front",
+			before1: list(enqueue), mine: start, theirs2: list(first), runs: 2},
+		{name: "one is queued before the front while another starts",
+			before2: list(enqueue), mine: first, theirs2: list(start), runs: 2},
+		{name: "one is queued behind the front while another starts",
+			before2: list(first), mine: enqueue, theirs2: list(start), runs: 1},
 		{name: "one is queued while another starts",
 			before2: list(enqueue), mine: enqueue, theirs2: list(start), runs: 2},
 		{name: "one is queued while another makes progress, which moves nothing",
-			before2: list(enqueue, start), mine: enqueue, theirs2: list(start), runs: 2}, // both write the same row
+			before2: list(enqueue, start), mine: enqueue, theirs2: list(start), runs: 1},
 		{name: "both make progress, which moves nothing",
 			before1: list(enqueue, start), before2: list(enqueue, start), mine: start, theirs2: list(start), runs: 1},
 		{name: "the same is queued",

@@ -137,9 +137,10 @@ func (f *flush) entry(e *entry) error {
 		}
 		f.count(e.part, ch)
 	}
-	f.touch(e, changes)
+	dirty := e.q.Dirty()
+	f.touch(e, changes, dirty)
 	f.heads(e)
-	for _, d := range e.q.Dirty() {
+	for _, d := range dirty {
 		y := &f.dirty
 		y.parts, y.things, y.seqs = append(y.parts, int32(e.part)), append(y.things, e.q.Thing.UID), append(y.seqs, f.s.seqs.next())
 		y.namespaces, y.names = append(y.namespaces, d.Namespace), append(y.names, e.q.Thing.Name)
@@ -232,11 +233,19 @@ func (f *flush) arm(part int, stored int64, x job.Execution) int64 {
 // if they change different ones, or add some. So whoever moves something writes
 // the first of the rows that it has read, at least its turn. Where a thing has
 // one live execution, as a rule, that costs nothing.
-func (f *flush) touch(e *entry, changes []job.Change) {
-	moved := slices.ContainsFunc(changes, func(ch job.Change) bool {
-		return ch.Before.Status != ch.After.Status && (ch.Before.Status.Pending() || ch.After.Status.Pending())
-	})
+//
+// Who only adds something behind the front need not: whatever the others do, the
+// set differs from what the device knows, and the front is the one that they leave.
+func (f *flush) touch(e *entry, changes []job.Change, dirty []job.Dirty) {
+	moved, added := false, true
+	for _, ch := range changes {
+		moved = moved || ch.Before.Status != ch.After.Status && (ch.Before.Status.Pending() || ch.After.Status.Pending())
+		added = added && ch.Before.Status == job.None
+	}
 	if !moved || len(e.stored) == 0 {
+		return
+	}
+	if added && !slices.ContainsFunc(dirty, func(d job.Dirty) bool { return d.Told.Front != e.q.Told(d.Namespace).Front }) {
 		return
 	}
 	first := e.stored[0]

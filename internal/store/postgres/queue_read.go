@@ -15,36 +15,53 @@ import (
 //
 // Lists join by nested loops on indexes: all statements are planned for lists of
 // unknown length (plan_cache_mode). No list is joined with another.
-const selectQueues = `WITH l AS MATERIALIZED (
-	SELECT k.name, k.uid, x.thing_uid, x.queued_at, x.job_uid, x.number, x.status, x.forced, x.version, x.started_at, x.updated_at,
-		x.deadline, x.step, x.cause, x.armed, x.turn, x.details
+//
+// A rollout goes through things in order. What they have is mostly next to each
+// other, or there is nothing: r is the range of live from the first thing to the
+// last, unless more stands there than they are; and histories are looked up one by
+// one only where, between the first thing and the last, there is one.
+const selectQueues = `WITH r AS MATERIALIZED (
+	SELECT k.part, k.low, k.high FROM unnest($11::int[], $12::bigint[], $13::bigint[], $14::bigint[]) AS k(part, low, high, n)
+	WHERE k.n >= (SELECT count(*) FROM (SELECT 1 FROM live x WHERE x.part = k.part AND x.thing_uid BETWEEN k.low AND k.high LIMIT k.n + 1) AS x)
+), l AS MATERIALIZED (
+	SELECT k.name, k.uid, ` + queueColumns + `
 	FROM (SELECT x.part, k.own, x.name, x.uid FROM unnest($1::int[], $2::text[], $3::boolean[]) AS k(part, name, own)
 		JOIN things x ON x.part = k.part AND x.name = k.name) AS k(part, own, name, uid)
 	LEFT JOIN live x ON x.part = k.part AND x.thing_uid = k.uid AND k.own
 	UNION ALL
-	SELECT NULL, NULL, x.thing_uid, x.queued_at, x.job_uid, x.number, x.status, x.forced, x.version, x.started_at, x.updated_at,
-		x.deadline, x.step, x.cause, x.armed, x.turn, x.details
+	SELECT NULL, NULL, ` + queueColumns + `
+	FROM r AS k JOIN live x ON x.part = k.part AND x.thing_uid BETWEEN k.low AND k.high
+	UNION ALL
+	SELECT NULL, NULL, ` + queueColumns + `
 	FROM unnest($4::int[], $5::bigint[]) AS k(part, thing_uid)
 	JOIN live x ON x.part = k.part AND x.thing_uid = k.thing_uid
+	WHERE NOT EXISTS (SELECT 1 FROM r)
 )
 SELECT 1 AS kind, thing_uid, queued_at, job_uid, number, status, forced, version, started_at, updated_at,
-	deadline, step, cause, armed, turn, details, name, uid
+	deadline, step, cause, details, armed, turn, name, uid
 FROM l
 UNION ALL
 SELECT 2, x.thing_uid, x.queued_at, x.job_uid, x.number, x.status, x.forced, x.version, x.started_at, x.updated_at,
-	x.deadline, x.step, x.cause, NULL, NULL, x.details, NULL, NULL
+	x.deadline, x.step, x.cause, x.details, NULL, NULL, NULL, NULL
 FROM unnest($6::int[], $7::bigint[], $8::bigint[]) AS k(part, thing_uid, job_uid)
 JOIN finished x ON x.part = k.part AND x.job_uid = k.job_uid AND x.thing_uid = k.thing_uid
+WHERE EXISTS (SELECT 1 FROM unnest($15::int[], $16::bigint[], $17::bigint[], $18::bigint[]) AS k(part, job_uid, low, high)
+	JOIN finished x ON x.part = k.part AND x.job_uid = k.job_uid AND x.thing_uid BETWEEN k.low AND k.high)
 UNION ALL
 SELECT 3, x.thing_uid, x.left_at, x.job_uid, x.number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM unnest($6::int[], $7::bigint[], $8::bigint[]) AS k(part, thing_uid, job_uid)
 JOIN heads x ON x.part = k.part AND x.job_uid = k.job_uid AND x.thing_uid = k.thing_uid
+WHERE EXISTS (SELECT 1 FROM unnest($15::int[], $16::bigint[], $17::bigint[], $18::bigint[]) AS k(part, job_uid, low, high)
+	JOIN heads x ON x.part = k.part AND x.job_uid = k.job_uid AND x.thing_uid BETWEEN k.low AND k.high)
 UNION ALL
-SELECT 4, NULL, created_at, uid, timeout_minutes, state, forced, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, id, namespace, NULL
+SELECT 4, NULL, created_at, uid, timeout_minutes, state, forced, NULL, NULL, NULL, NULL, NULL, NULL, id, NULL, NULL, namespace, NULL
 FROM jobs WHERE uid = ANY(ARRAY(SELECT l.job_uid FROM l) || $9::bigint[])
 UNION ALL
-SELECT 4, NULL, created_at, uid, timeout_minutes, state, forced, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, id, namespace, NULL
+SELECT 4, NULL, created_at, uid, timeout_minutes, state, forced, NULL, NULL, NULL, NULL, NULL, NULL, id, NULL, NULL, namespace, NULL
 FROM jobs WHERE id = ANY($10::text[])`
+
+const queueColumns = `x.thing_uid, x.queued_at, x.job_uid, x.number, x.status, x.forced, x.version, x.started_at, x.updated_at,
+		x.deadline, x.step, x.cause, x.details, x.armed, x.turn`
 
 // ask is what selectQueues is asked, list by list.
 type ask struct {
@@ -122,7 +139,31 @@ func (a *ask) history(p pair) bool {
 }
 
 func (a *ask) args() []any {
-	return []any{a.nameParts, a.names, a.own, a.uidParts, a.uids, a.pastParts, a.pastThings, a.pastJobs, a.jobUIDs, a.jobIDs}
+	args := []any{a.nameParts, a.names, a.own, a.uidParts, a.uids, a.pastParts, a.pastThings, a.pastJobs, a.jobUIDs, a.jobIDs}
+	var part []int32
+	var low, high, most []int64
+	if n := len(a.uids); n >= 8 && a.uidParts[0] == a.uidParts[n-1] && slices.IsSorted(a.uidParts) && slices.IsSorted(a.uids) {
+		part, low, high, most = a.uidParts[:1], a.uids[:1], a.uids[n-1:], []int64{int64(n)}
+	}
+	args = append(args, part, low, high, most)
+	return append(args, spans(a.pastParts, a.pastJobs, a.pastThings)...)
+}
+
+// spans returns, as lists, between which things there are any of each part and job.
+func spans(parts []int32, jobs, things []int64) []any {
+	var ps []int32
+	var js, low, high []int64
+	for i, uid := range things {
+		k := 0
+		for k < len(js) && (ps[k] != parts[i] || js[k] != jobs[i]) {
+			k++
+		}
+		if k == len(js) {
+			ps, js, low, high = append(ps, parts[i]), append(js, jobs[i]), append(low, uid), append(high, uid)
+		}
+		low[k], high[k] = min(low[k], uid), max(high[k], uid)
+	}
+	return []any{ps, js, low, high}
 }
 
 // readQueues asks, which on Citus takes a statement for each part.
@@ -219,17 +260,17 @@ func (got *result) take(rows pgx.Rows) error {
 }
 
 func (v values) execution() (execution, error) {
-	x := execution{jobUID: v.int(3), armed: v.int(13), turn: v.int(14)}
+	x := execution{jobUID: v.int(3), armed: v.int(14), turn: v.int(15)}
 	x.ThingUID, x.QueuedAt, x.Number = v.int(1), v.int(2), v.int(4)
 	x.Status, x.ForceCanceled, x.Version = job.Status(v.int(5)), v.bool(6), v.int(7)
 	x.StartedAt, x.UpdatedAt = v.int(8), v.int(9)
 	x.InProgressDeadline, x.StepDeadline, x.Cause = v.int(10), v.int(11), v.int(12)
-	err := decode(v.text(15), &x.Details)
+	err := decode(v.text(13), &x.Details)
 	return x, err
 }
 
 func (v values) brief() job.Brief {
 	b := job.Brief{UID: v.int(3), CreatedAt: v.int(2), TimeoutMinutes: v.int(4), State: job.State(v.int(5)), Forced: v.bool(6)}
-	b.ID, b.Namespace = string(v[15]), string(v[16])
+	b.ID, b.Namespace = string(v[13]), string(v[16])
 	return b
 }

@@ -245,23 +245,10 @@ func (f *flush) liveStatements(w *writes) {
 		r.status, r.forced, r.versions, r.startedAt, r.updatedAt, r.inProgress, r.steps, r.causes, r.names, r.details, r.armed)
 }
 
-// args are what checkFresh takes: the executions, and between which things there
-// are any, by part and job.
+// args are what checkFresh takes.
 func (n *fresh) args(from, to int) []any {
-	var parts []int32
-	var jobs, low, high []int64
-	for i := from; i < to; i++ {
-		k := 0
-		for k < len(jobs) && (parts[k] != n.parts[i] || jobs[k] != n.jobs[i]) {
-			k++
-		}
-		if k == len(jobs) {
-			parts, jobs = append(parts, n.parts[i]), append(jobs, n.jobs[i])
-			low, high = append(low, n.things[i]), append(high, n.things[i])
-		}
-		low[k], high[k] = min(low[k], n.things[i]), max(high[k], n.things[i])
-	}
-	return []any{n.parts[from:to], n.things[from:to], n.jobs[from:to], n.numbers[from:to], n.headless[from:to], parts, jobs, low, high}
+	args := []any{n.parts[from:to], n.things[from:to], n.jobs[from:to], n.numbers[from:to], n.headless[from:to]}
+	return append(args, spans(n.parts[from:to], n.jobs[from:to], n.things[from:to])...)
 }
 
 // countStatements add up the counts, where any differ.
