@@ -1,7 +1,9 @@
 package postgres_test
 
 import (
+	"flag"
 	"log/slog"
+	"os"
 	"testing"
 
 	"muster/internal/pgtest"
@@ -29,6 +31,21 @@ func open(t testing.TB, cfg postgres.Config) *postgres.Store {
 		}
 	})
 	return s
+}
+
+// TestMain makes the random tests shorter than elsewhere, unless the command line
+// says how long they are: a step takes a hundred transactions, each of them a few
+// round trips.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
+	if f := flag.Lookup("rapid.checks"); f != nil && !given {
+		if err := f.Value.Set("20"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
 }
 
 func TestStore(t *testing.T) {
