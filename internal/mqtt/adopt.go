@@ -161,7 +161,7 @@ func (s *Server) leaveAll(ctx context.Context) error {
 		c.mu.Lock()
 		if c.kept && !c.gone {
 			s.shared.Release(c.state(c.ends.UnixMilli()), p.add())
-			c.gone = true
+			c.gone, c.astray = true, true
 			s.mu.Lock()
 			delete(s.clients, c.id)
 			s.mu.Unlock()

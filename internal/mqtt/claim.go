@@ -351,7 +351,7 @@ func (c *client) depart(to string) {
 	}
 	s.metrics.queued.Sub(float64(c.session.bytes))
 	c.session = session{subs: c.session.subs}
-	c.gone, c.moved = true, to
+	c.gone, c.moved, c.astray = true, to, to == ""
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.clients, c.id)
@@ -372,7 +372,7 @@ func (c *client) fade() {
 	c.session.subs = nil
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
-	c.moved = ""
+	c.moved, c.astray = "", true
 	if c.srv.moved[c.id] == c {
 		delete(c.srv.moved, c.id)
 	}

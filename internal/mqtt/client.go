@@ -34,10 +34,12 @@ type client struct {
 
 	// epoch is that of the session in Sessions, stamp when the last connection has
 	// claimed the client, and moved the node that has taken a session from here,
-	// gone since then. They are of use in a cluster only.
-	epoch int64
-	stamp int64
-	moved string
+	// gone since then. If that is not known, the session is astray. They are of use
+	// in a cluster only.
+	epoch  int64
+	stamp  int64
+	moved  string
+	astray bool
 
 	behind bool          // nobody waits for it any more
 	room   chan struct{} // closed when there is room again; nil if nobody waits

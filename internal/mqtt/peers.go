@@ -87,7 +87,8 @@ type Reach struct {
 var errMoved = errors.New("mqtt: a session that is to get the message is moving to another node")
 
 // PublishWithin is Publish for a part of the cluster. It fails if a session that
-// should get the message is moving: it is to be tried again then.
+// should get the message is moving, or has been left to whoever takes it: it is to
+// be tried again then.
 func (s *Server) PublishWithin(ctx context.Context, m Message, r Reach) error {
 	if !validTopic(m.Topic) || m.QoS > 1 {
 		return fmt.Errorf("mqtt: message to %q with QoS %d", m.Topic, m.QoS)
@@ -100,7 +101,7 @@ func (s *Server) PublishWithin(ctx context.Context, m Message, r Reach) error {
 		return err
 	}
 	s.await(ctx, behind)
-	if slices.ContainsFunc(p.moved, func(to Moved) bool { return !slices.Contains(r.Except, to.Node) }) {
+	if p.astray || slices.ContainsFunc(p.moved, func(to Moved) bool { return !slices.Contains(r.Except, to.Node) }) {
 		return errMoved
 	}
 	return nil
@@ -189,10 +190,14 @@ func (c *client) arrive(cl *claim) {
 	}
 }
 
-// missed notes that a message has come too late for a session here.
+// missed notes that a message has come too late for a session here. The lock must
+// be held.
 func (c *client) missed(p *pending) {
-	if c.moved != "" {
+	switch {
+	case c.moved != "":
 		p.moved = append(p.moved, Moved{ClientID: c.id, Node: c.moved})
+	case c.astray:
+		p.astray = true
 	}
 }
 

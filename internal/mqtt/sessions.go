@@ -132,8 +132,10 @@ type pending struct {
 	err  error
 	end  chan struct{} // closed when nothing is left; nil unless somebody waits
 
-	// moved are sessions that have gone to other nodes; of the publisher alone.
-	moved []Moved
+	// moved are sessions that have gone to other nodes, and astray is whether one
+	// has gone to nobody knows where; of the publisher alone.
+	moved  []Moved
+	astray bool
 }
 
 // add returns the function that ends one more thing to wait for.

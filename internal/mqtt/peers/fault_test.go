@@ -150,6 +150,10 @@ func TestSessionsOfANodeThatStopsAreAdoptedAtOnce(t *testing.T) {
 	w.settle()
 	begun := time.Now()
 	a.close()
+	late := mqtt.Message{Topic: "t/0", Payload: []byte("late"), QoS: 1}
+	if err := a.PublishWithin(t.Context(), late, mqtt.Reach{Here: true}); err == nil {
+		t.Error("a node takes a message for a session that it has released")
+	}
 	w.dies(a)
 	for i := range n {
 		topic := fmt.Sprint("t/", i)

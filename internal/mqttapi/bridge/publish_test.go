@@ -117,6 +117,7 @@ func TestUnaskedMessages(t *testing.T) {
 	s := newScript(t)
 	b := s.start(echo)
 	out := s.publisher()
+	eventually(t, "there is a connection", b.Ready)
 	out.send(request(0, "news", ""), request(9, "news", ""))
 	if ack := expect[*codec.Puback](out); ack.PacketID != 9 {
 		t.Errorf("got %+v", ack)
