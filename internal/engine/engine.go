@@ -162,7 +162,7 @@ func (e *Engine) queue(ctx context.Context, ref job.Ref, fn func(*job.Queue) err
 		return err
 	})
 	if err == nil {
-		if seen.told && e.holds.owe(ref.Thing) {
+		if seen.moved && e.holds.moves(ref.Thing, seen.told) {
 			seen.told = false // the end of the hold wakes the outbox
 		}
 		e.react(seen, e.store.PartOf(ref.Thing))
@@ -190,9 +190,11 @@ func (e *Engine) mute(q *job.Queue) {
 
 // effects is what the loops, and the metrics, must know of changed queues.
 type effects struct {
-	told, ended bool
-	deadline    int64      // the earliest, or 0
-	reached     job.Counts // executions that have come to a status
+	moved    bool       // something is different
+	told     bool       // and devices are owed the news of it
+	ended    bool       // an execution has
+	deadline int64      // the earliest, or 0
+	reached  job.Counts // executions that have come to a status
 }
 
 // of adds what a call has made of a queue, of which others had changed something
@@ -200,7 +202,8 @@ type effects struct {
 // harmless.
 func (f *effects) of(q *job.Queue, before []job.Change) {
 	changes := q.Changes()
-	f.told = f.told || len(changes) > 0
+	f.moved = f.moved || len(changes) > 0
+	f.told = f.told || len(q.Dirty()) > 0
 	for _, c := range changes {
 		f.ended = f.ended || !c.After.Status.Pending()
 		if d := c.After.Deadline(); d != 0 && (f.deadline == 0 || d < f.deadline) {

@@ -136,9 +136,10 @@ func (s *holds) leave(thing string, h *hold) bool {
 	return owed
 }
 
-// owe records a committed change of a thing's queue and reports whether the
-// outbox is woken for it later, when the last request ends.
-func (s *holds) owe(thing string) bool {
+// moves records a committed change of a thing's queue. If its device is owed news
+// of it, it reports whether the outbox is woken for that later, when the last
+// request ends.
+func (s *holds) moves(thing string, news bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.readings) > 0 {
@@ -146,7 +147,7 @@ func (s *holds) owe(thing string) bool {
 		s.moved[thing] = s.changes
 	}
 	h := s.things[thing]
-	if h == nil || h.requests == 0 {
+	if !news || h == nil || h.requests == 0 {
 		return false
 	}
 	h.owed = true
@@ -188,22 +189,24 @@ func (s *holds) done(since int64) {
 }
 
 // tell reports whether the device of a thing may be told what a reading has
-// found; told must then be called. If not, the thing has requests
-// under way or has changed since; either wakes the outbox again.
-func (s *holds) tell(thing string, since int64) bool {
+// found; told must then be called. If not, the thing has requests under way or is
+// being told, the end of which wakes the outbox, or it has changed since the
+// reading: then another one will do, and stale is set.
+func (s *holds) tell(thing string, since int64) (ok, stale bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.of(thing)
-	moved := s.moved[thing] > since
-	if h.requests > 0 || h.telling || moved && !h.passedFor(holdMax) {
-		h.owed = true
-		if h.passed.IsZero() {
-			h.passed = wall()
-		}
-		return false
+	busy := h.requests > 0 || h.telling
+	stale = s.moved[thing] > since && !h.passedFor(holdMax)
+	if !busy && !stale {
+		h.telling = true
+		return true, false
 	}
-	h.telling = true
-	return true
+	h.owed = h.owed || busy
+	if h.passed.IsZero() {
+		h.passed = wall()
+	}
+	return false, stale && !busy
 }
 
 // told ends what tell has begun. It reports whether the outbox must be woken,

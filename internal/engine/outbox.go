@@ -228,7 +228,11 @@ func (e *Engine) tellHolder(ctx context.Context, d *delivery) error {
 // tell tells a device what it is owed by a reading, see holds.read, and reports
 // false if that has to wait.
 func (e *Engine) tell(ctx context.Context, n Notification, since int64) (bool, error) {
-	if !e.holds.tell(n.Thing, since) {
+	ok, stale := e.holds.tell(n.Thing, since)
+	if stale {
+		e.rouse(Outbox, e.store.PartOf(n.Thing))
+	}
+	if !ok {
 		return false, nil
 	}
 	defer func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,4 +145,30 @@ func TestServersWithoutAPublisherLeaveNothingToTell(t *testing.T) {
 	w.conf.Publisher = r
 	w.restart()
 	w.wantTold(r)
+}
+
+// TestProgressIsNoNews: most of what devices send is progress, of which nobody
+// has to be told.
+func TestProgressIsNoNews(t *testing.T) {
+	t.Parallel()
+	r := &recorder{}
+	w := newWorld(t, 1, publishing(r))
+	w.working(r, "a")
+	outbox := w.Loops()[slices.IndexFunc(w.Loops(), func(l engine.Loop) bool { return l.Name == "outbox" })]
+	idle := func() bool {
+		at, err := outbox.Next(w.ctx())
+		w.must(err)
+		return at.IsZero()
+	}
+	for range 2 {
+		w.update("a", "on-a", job.InProgress)
+		if !idle() {
+			t.Error("the outbox looks for news of progress")
+		}
+	}
+	w.update("a", "on-a", job.Succeeded)
+	if idle() {
+		t.Error("the outbox does not look for news of the end")
+	}
+	w.wantTold(r, "a notify", "a notify-next")
 }
