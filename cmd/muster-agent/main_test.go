@@ -51,9 +51,13 @@ func (d *device) args(more ...string) []string {
 	return append([]string{"--endpoint", d.s.url, "--thing", "t", "--state-dir", d.dir}, more...)
 }
 
-// script puts a handler into the device's own folder.
+// script puts a handler into the device's own folder. No process may be started by
+// another test meanwhile: it would have the file open for writing until it runs
+// its own program, and nobody could run this one.
 func (d *device) script(name, text string) {
 	d.t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	d.s.must(os.WriteFile(d.file("handlers/"+name), []byte("#!/bin/sh\n"+text+"\n"), 0o700))
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,9 +33,13 @@ func newMachine(t *testing.T) *machine {
 	return m
 }
 
-// script puts a program into a folder.
+// script puts a program into a folder. No process may be started by another test
+// meanwhile: it would have the file open for writing until it runs its own
+// program, and nobody could run this one.
 func (m *machine) script(dir, name, text string) {
 	m.t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
 		m.t.Fatal(err)
 	}
