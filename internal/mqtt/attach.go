@@ -15,6 +15,9 @@ func (s *Server) attach(k *conn, cl *claim, clean bool, expiry time.Duration, wi
 	p = new(pending)
 	c := s.lock(k.who.ID)
 	if !s.grant(c, cl) {
+		if c.conn == nil && !c.kept { // made known by us, and there is nothing to know
+			c.end()
+		}
 		c.mu.Unlock()
 		return false, nil
 	}
@@ -204,7 +207,7 @@ func (c *client) tick() {
 	w.publish(c.srv)
 }
 
-// end forgets the client, whose session is over.
+// end forgets the client, whose session is over. The lock must be held.
 func (c *client) end() {
 	c.reset(new(pending))
 	c.gone = true

@@ -62,7 +62,11 @@ func (c Claimed) Merge(d Claimed) Claimed {
 // greater stamp comes in between.
 type claim struct {
 	cancel context.CancelFunc // ends the wait for others
-	ended  chan struct{}      // closed when nothing more is done for it
+	// before is the one to the same client that this node made before, if something
+	// was still done for it. It may be about to take the session, though it is
+	// beaten: who wants that for good must wait.
+	before *claim
+	ended  chan struct{} // closed when nothing more is done for it, and those before
 
 	// Guarded by the server's lock.
 	Claim
@@ -84,8 +88,11 @@ func (s *Server) claim(k *conn, clean bool) (*claim, *ending) {
 	ctx, cancel := context.WithDeadline(s.ctx, k.deadline)
 	defer cancel()
 	cl := s.enroll(k, clean, cancel)
-	defer close(cl.ended)
-	err := s.prevail(ctx, cl)
+	defer s.conclude(cl)
+	err := cl.await(ctx)
+	if err == nil {
+		err = s.prevail(ctx, cl)
+	}
 	if err == nil {
 		err = s.fetch(ctx, cl)
 	}
@@ -110,8 +117,44 @@ func (s *Server) enroll(k *conn, clean bool, cancel context.CancelFunc) *claim {
 	if old := s.claims[k.who.ID]; old != nil {
 		old.beat()
 	}
-	s.claims[k.who.ID] = cl
+	cl.before = s.busy[k.who.ID]
+	s.claims[k.who.ID], s.busy[k.who.ID] = cl, cl
 	return cl
+}
+
+// await returns when the claims before have ended.
+func (cl *claim) await(ctx context.Context) error {
+	if cl.before == nil {
+		return nil
+	}
+	select {
+	case <-cl.before.ended:
+		cl.before = nil // and those before
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// conclude notes that nothing more is done for a claim.
+func (s *Server) conclude(cl *claim) {
+	if cl.before != nil {
+		go func() {
+			<-cl.before.ended
+			s.concluded(cl)
+		}()
+		return
+	}
+	s.concluded(cl)
+}
+
+func (s *Server) concluded(cl *claim) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[cl.ClientID] == cl {
+		delete(s.busy, cl.ClientID)
+	}
+	close(cl.ended)
 }
 
 // beat ends a claim. The server's lock must be held.
@@ -158,32 +201,34 @@ func (s *Server) grant(c *client, cl *claim) bool {
 // know of, a claim is moved, unless it has been on its way for too long.
 func (s *Server) prevail(ctx context.Context, cl *claim) error {
 	now := cl.Claim // which only heard changes
-	for first := now.Stamp.At; ; {
+	for first := now.Stamp.At; ; now = cl.Claim {
 		r := s.cfg.Peers.Claim(ctx, now)
-		if !s.heard(cl, r) {
-			return errBeaten
+		if err := s.heard(cl, r, first); err != nil || !r.Lost {
+			return err
 		}
-		switch {
-		case !r.Lost:
-			return nil
-		case !r.Settled || r.Stamp.At-first > int64(tolerance):
-			return errBeaten
-		}
-		now = cl.Claim
 	}
 }
 
-// heard notes what other nodes have said of a claim: it gets another stamp if they
-// know a greater one. It reports false if it has been beaten meanwhile.
-func (s *Server) heard(cl *claim, r Claimed) bool {
+// heard notes what other nodes have said of a claim whose stamp was first at
+// first. If they know a greater one, it is moved behind that, or beaten: then it
+// beats no other from this moment on.
+func (s *Server) heard(cl *claim, r Claimed, first int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	cl.presence = max(cl.presence, r.Presence)
-	if r.Lost && !cl.beaten {
-		s.stamped = max(s.stamped, r.Stamp.At)
-		cl.Stamp = s.stamp()
+	switch {
+	case cl.beaten:
+		return errBeaten
+	case !r.Lost:
+		return nil
+	case !r.Settled || r.Stamp.At-first > int64(tolerance):
+		delete(s.claims, cl.ClientID)
+		cl.beat()
+		return errBeaten
 	}
-	return !cl.beaten
+	s.stamped = max(s.stamped, r.Stamp.At)
+	cl.Stamp = s.stamp()
+	return nil
 }
 
 // fetch brings the session of a claimed client here, unless it is here.
@@ -211,10 +256,19 @@ func (s *Server) fetch(ctx context.Context, cl *claim) error {
 	return nil
 }
 
+// knows reports whether a client is known here. If it has been claimed here, it
+// stays so until there is a greater claim. One that is being let go of for a
+// lesser claim, which came before, is waited for.
 func (s *Server) knows(id string) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.clients[id] != nil
+	c := s.clients[id]
+	s.mu.Unlock()
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.gone
 }
 
 // Release lets go of a client that another node has claimed. It returns when the
@@ -223,17 +277,17 @@ func (s *Server) Release(ctx context.Context, cl Claim) Claimed {
 	p := new(pending)
 	var r Claimed
 	for ctx.Err() == nil {
-		got, beaten, after := s.release(cl, p)
+		got, busy, after := s.release(cl, p)
 		r = r.Merge(got)
 		if after != nil {
 			after()
 		}
-		if beaten == nil {
+		if busy == nil {
 			break
 		}
 		// The session may be on its way here, and has to be let go of then.
 		select {
-		case <-beaten.ended:
+		case <-busy.ended:
 		case <-ctx.Done():
 		}
 	}
@@ -243,16 +297,17 @@ func (s *Server) Release(ctx context.Context, cl Claim) Claimed {
 	return r
 }
 
-// release does what Release does at once. It returns which of our claims has been
-// beaten, if there was one, and what is to be done after.
-func (s *Server) release(cl Claim, p *pending) (r Claimed, beaten *claim, after func()) {
+// release does what Release does at once. It returns which of our claims, beaten
+// now or before, something is still done for, if there is one, and what is to be
+// done after.
+func (s *Server) release(cl Claim, p *pending) (r Claimed, busy *claim, after func()) {
 	for {
 		s.mu.Lock()
 		c := s.clients[cl.ClientID]
 		if c == nil {
 			defer s.mu.Unlock()
-			r, beaten = s.yield(cl)
-			return r, beaten, nil
+			r, busy = s.yield(cl)
+			return r, busy, nil
 		}
 		s.mu.Unlock()
 		c.mu.Lock()
@@ -266,29 +321,30 @@ func (s *Server) release(cl Claim, p *pending) (r Claimed, beaten *claim, after 
 			return Claimed{Lost: true, Stamp: own, Settled: true}, nil, nil
 		}
 		s.mu.Lock()
-		r, beaten = s.yield(cl)
+		r, busy = s.yield(cl)
 		s.mu.Unlock()
 		if r.Lost {
 			return r, nil, nil
 		}
 		r.Presence = c.presence
-		return r, beaten, c.let(cl, p)
+		return r, busy, c.let(cl, p)
 	}
 }
 
-// yield decides between a claim of another node and ours, if there is one, which
-// is returned if it is beaten. The lock must be held.
-func (s *Server) yield(cl Claim) (r Claimed, beaten *claim) {
+// yield decides between a claim of another node and ours, if there is one. If ours
+// does not win, the last one that something is still done for is returned. The
+// lock must be held.
+func (s *Server) yield(cl Claim) (r Claimed, busy *claim) {
 	mine := s.claims[cl.ClientID]
 	if mine == nil {
-		return Claimed{Presence: s.presences.take(cl.ClientID)}, nil
+		return Claimed{Presence: s.presences.take(cl.ClientID)}, s.busy[cl.ClientID]
 	}
 	if mine.Stamp.Compare(cl.Stamp) > 0 {
 		return Claimed{Lost: true, Stamp: mine.Stamp}, nil
 	}
 	mine.beat()
 	delete(s.claims, cl.ClientID)
-	return Claimed{Presence: mine.presence}, mine
+	return Claimed{Presence: mine.presence}, s.busy[cl.ClientID]
 }
 
 // let lets another node have the client. What is to be done when the lock, which

@@ -89,7 +89,8 @@ type Server struct {
 
 	mu        sync.Mutex // guards what follows
 	clients   map[string]*client
-	claims    map[string]*claim            // the newest to each client
+	claims    map[string]*claim            // the newest to each client, unless it is beaten
+	busy      map[string]*claim            // the newest to each client that something is done for
 	moved     map[string]*client           // sessions that have gone from here lately
 	arrived   map[string]map[string]uint64 // see arrive
 	stamped   int64                        // see stamp
@@ -106,7 +107,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log,
 		clients: make(map[string]*client), all: make(map[*conn]struct{}), listeners: make(map[net.Listener]struct{}),
-		claims: make(map[string]*claim), moved: make(map[string]*client), arrived: make(map[string]map[string]uint64), now: cfg.Now,
+		claims: make(map[string]*claim), busy: make(map[string]*claim), moved: make(map[string]*client), arrived: make(map[string]map[string]uint64), now: cfg.Now,
 	}
 	if s.now == nil {
 		s.now = time.Now
