@@ -217,7 +217,7 @@ func (l *link) request(t *testing.T, topic, payload string) message {
 // the SDK of AWS as browsers do.
 func presigned(t *testing.T, s *harness.Server, c sigv4.Credentials, at time.Time) string {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/mqtt?X-Amz-Expires=60", nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/mqtt?X-Amz-Expires=900", nil)
 	check(t, "request", err)
 	const nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" // SHA-256 of an empty body
 	key := awsv2.Credentials{AccessKeyID: c.KeyID, SecretAccessKey: c.Secret}

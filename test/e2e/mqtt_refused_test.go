@@ -45,7 +45,7 @@ func TestMQTTStrangers(t *testing.T) {
 		{"TLS that is too old", false, dialing{secure: g.secure, tls: &old}},
 		{"plain MQTT where TLS is spoken", false, dialing{plain: g.secure}},
 		{"a WebSocket that nobody has signed", false, dialing{web: "ws" + strings.TrimPrefix(g.URL(), "http") + "/mqtt"}},
-		{"a WebSocket signed with another secret", false, web(sigv4.Credentials{KeyID: key.KeyID, Secret: "x" + key.Secret[1:]}, now)},
+		{"a WebSocket signed with another secret", false, web(sigv4.Credentials{KeyID: key.KeyID, Secret: key.Secret[1:] + key.Secret[:1]}, now)},
 		{"a WebSocket signed with another key", false, web(sigv4.Credentials{KeyID: "AKIAZZZZZZZZ33333333", Secret: key.Secret}, now)},
 		{"a WebSocket whose signature is old", false, web(key, now.Add(-time.Hour))},
 	}
