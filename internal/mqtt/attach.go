@@ -139,7 +139,10 @@ func (c *client) leave(k *conn, end *ending) {
 	c.ends = now.Add(c.expiry)
 	if k.will != nil && !end.noWill {
 		c.will = k.will
-		c.will.due = now.Add(min(c.will.delay, c.expiry))
+		c.will.due = time.Time{} // at once, whatever clock whoever asks has read, and when
+		if delay := min(c.will.delay, c.expiry); delay > 0 {
+			c.will.due = now.Add(delay)
+		}
 	}
 	k.will = nil
 }

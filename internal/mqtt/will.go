@@ -14,7 +14,7 @@ type will struct {
 	// delay is how long the client may take to come back, lifetime how long the
 	// message lasts from when it is published; 0 is for ever.
 	delay, lifetime time.Duration
-	due             time.Time // set when the connection has ended
+	due             time.Time // set when the connection has ended; zero if it is to be published then
 }
 
 func newWill(w *codec.Will, k *conn, l *Limits) *will {
