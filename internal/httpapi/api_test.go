@@ -80,6 +80,26 @@ func TestBodies(t *testing.T) {
 	}
 }
 
+// TestPlaceholdersAreRefused: what is not resolved is never stored, or a device
+// would get it raw.
+func TestPlaceholdersAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.job()
+	for document, text := range map[string]string{
+		`{\"u\":\"${aws:iot:s3-presigned-url:https://s3.us-east-1.amazonaws.com/b/fw.bin}\"}`: "presignedUrlConfig role ARN is required to generate an S3 presigned url in job document.",
+		`{\"u\":\"${aws:iot:parameter:x}\"}`:                                                  "${aws:iot:parameter:...}",
+		`{\"u\":\"${aws:iot:s3-presigned-url:https://s3\"}`:                                   "One or more parameters or placeholders are not terminated.",
+	} {
+		body := `{"targets":["` + thingARN + `t1"],"document":"` + document + `"}`
+		r := w.send(t, "PUT", "/jobs/held", body, "Test-Service", "iot")
+		if r.status != 400 || r.header.Get("X-Amzn-Errortype") != "InvalidRequestException" || !strings.Contains(r.body, text) {
+			t.Errorf("%s: got %d %s, want 400 %q", document, r.status, r.body, text)
+		}
+	}
+	w.refused("iot", "GET", "/jobs/held", "", 404, "ResourceNotFoundException")
+}
+
 func pairs(n int) string {
 	all := make([]string, n)
 	for i := range all {

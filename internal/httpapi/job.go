@@ -23,6 +23,9 @@ func jobSpec(c *call, in *wire.CreateJobRequest) (job.Spec, error) {
 	if in.Document == "" {
 		return job.Spec{}, apierr.New(apierr.Invalid, "A job needs a document: 'document' must be given.")
 	}
+	if err := job.CheckPlaceholders(in.Document); err != nil {
+		return job.Spec{}, err
+	}
 	targets, err := c.targets(in.Targets)
 	if err != nil {
 		return job.Spec{}, err
