@@ -42,6 +42,7 @@ func (s *Server) attach(k *conn, cl *claim, clean bool, expiry time.Duration, wi
 	c.conn, c.opened, c.version, c.expiry = k, false, byte(k.version), expiry
 	c.ends = time.Time{}
 	c.session.window = window
+	c.behind = c.behind || c.session.full() // what has gathered while it was away is nobody's fault
 	c.online.Store(true)
 	c.countOnline(1)
 	c.keep(p, 0)
@@ -129,12 +130,9 @@ func (c *client) leave(k *conn, end *ending) {
 	c.session.end()
 	c.srv.metrics.queued.Add(float64(c.session.bytes - before))
 	c.countOnline(-1)
-	c.conn, c.opened, c.behind = nil, false, false
+	c.conn, c.opened = nil, false
 	c.online.Store(false)
-	if c.room != nil {
-		close(c.room)
-		c.room = nil
-	}
+	c.release()
 	now := c.srv.now()
 	c.ends = now.Add(c.expiry)
 	if k.will != nil && !end.noWill {

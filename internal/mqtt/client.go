@@ -41,39 +41,35 @@ type client struct {
 	moved  string
 	astray bool
 
-	behind bool          // nobody waits for it any more
+	behind bool          // nobody waits for it until it is relieved
 	room   chan struct{} // closed when there is room again; nil if nobody waits
 }
 
 // deliver puts m on its way to the client, as o asks for. What must be durable is
-// added to p. It returns a channel for which a publisher should wait before it goes on,
-// or nil.
-func (c *client) deliver(m *Message, o options, p *pending) (room <-chan struct{}) {
+// added to p. It reports whether a publisher should wait for room before it goes on.
+func (c *client) deliver(m *Message, o options, p *pending) (full bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d := delivery{msg: m, qos: min(m.QoS, o.qos), retain: m.Retain && o.retainAsPublished}
 	if c.gone {
 		c.missed(p)
-		return nil
+		return false
 	}
 	if c.conn == nil && d.qos == 0 {
-		return nil
+		return false
 	}
 	if !c.push(&d, p) {
-		return nil
+		return false
 	}
 	if k := c.conn; k != nil {
 		c.pump()
 		k.kick()
 	}
-	if c.conn == nil || c.behind || !c.session.full() {
-		return nil
-	}
-	if c.room == nil {
-		c.room = make(chan struct{})
-	}
-	return c.room
+	return c.slow()
 }
+
+// slow reports whether publishers should wait for the client.
+func (c *client) slow() bool { return c.conn != nil && !c.behind && c.session.full() }
 
 // push puts d in the queue. It reports false if there was no room.
 func (c *client) push(d *delivery, p *pending) bool {
@@ -146,16 +142,36 @@ func (c *client) forget(d *delivery) {
 	}
 }
 
-// eased lets those go on who wait for room.
+// eased lets those go on who wait for room, if there is enough. What was full must be
+// almost empty first: one that merely is a message less than full would be waited for
+// again with the next message, and with every one after that.
 func (c *client) eased() {
-	if c.session.full() {
-		return
+	if c.session.relieved() {
+		c.behind = false
+		c.release()
 	}
-	c.behind = false
+}
+
+// release lets those go on who wait for room.
+func (c *client) release() {
 	if c.room != nil {
 		close(c.room)
 		c.room = nil
 	}
+}
+
+// roomy returns a channel that is closed when a publisher that has found the client
+// slow need not wait any more, or nil if that is so already.
+func (c *client) roomy() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.slow() {
+		return nil
+	}
+	if c.room == nil {
+		c.room = make(chan struct{})
+	}
+	return c.room
 }
 
 // acknowledged ends the delivery that the client has acknowledged on k.
@@ -189,13 +205,8 @@ func (c *client) refill(k *conn) {
 func (c *client) giveUp() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.session.full() {
-		c.behind = true
-	}
-	if c.room != nil {
-		close(c.room)
-		c.room = nil
-	}
+	c.behind = !c.session.relieved()
+	c.release()
 }
 
 // reply puts the replies to a request on their way, if k is still the connection.

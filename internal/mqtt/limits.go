@@ -63,9 +63,11 @@ type Limits struct {
 	SessionExpiry time.Duration
 	// MessageExpiryMax caps the Message Expiry Interval.
 	MessageExpiryMax time.Duration
-	// SlowWait is how long a publisher waits for a subscriber whose queue is
-	// more than half full. Once is enough: nobody waits again for that
-	// subscriber until it has caught up.
+	// SlowWait is how long a client that publishes waits for a subscriber whose
+	// queue is more than half full. It goes on when the queue is almost empty, at
+	// most an eighth full. Once is enough: nobody waits again for a subscriber
+	// that has not caught up by then, until it has. What the server publishes
+	// waits for nobody.
 	SlowWait time.Duration
 }
 

@@ -125,7 +125,7 @@ func (t *targets) release() {
 // route puts a message on its way to all who have subscribed, and keeps it if it
 // is to be retained. What must be durable before the publisher is answered is
 // added to p. It returns those whom the publisher should wait for; publisher is
-// nil for the server itself.
+// nil for the server itself, which waits for nobody.
 func (s *Server) route(m *Message, publisher *client, p *pending) []slow {
 	return s.routeWithin(m, publisher, p, Reach{})
 }
@@ -163,9 +163,12 @@ func (s *Server) deliver(t *targets, publisher *client, p *pending) []slow {
 	var wait []slow
 	for _, list := range [...][]target{t.own, t.shared} {
 		for i := range list {
-			room := list[i].to.deliver(t.message, list[i].options, p)
-			if room != nil && list[i].to != publisher {
-				wait = append(wait, slow{list[i].to, room})
+			to := list[i].to
+			if !to.deliver(t.message, list[i].options, p) || publisher == nil || to == publisher {
+				continue
+			}
+			if room := to.roomy(); room != nil {
+				wait = append(wait, slow{to, room})
 			}
 		}
 	}

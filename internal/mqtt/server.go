@@ -138,10 +138,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 }
 
 // Publish publishes a message of the server itself, to any topic, and returns
-// when every persistent session that it goes to has it durably. It waits a
-// moment for subscribers that are slow, like every publisher. Those whose queue
-// is full do not get it, which is no error: they have more than enough to do. Nor
-// is it one if another node could not be told.
+// when every persistent session that it goes to has it durably. Unlike a client
+// that publishes, it waits for no subscriber that is slow. Those whose queue is
+// full do not get it, which is no error: they have more than enough to do. Nor is
+// it one if another node could not be told.
 func (s *Server) Publish(ctx context.Context, m Message) error {
 	return s.PublishWithin(ctx, m, Reach{})
 }

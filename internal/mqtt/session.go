@@ -135,6 +135,12 @@ func (s *session) full() bool {
 	return 2*s.len() > s.maxQueue || 2*s.bytes > s.maxBytes
 }
 
+// relieved reports whether the session is almost empty, so that whoever was too slow
+// has caught up.
+func (s *session) relieved() bool {
+	return 8*s.len() <= s.maxQueue && 8*s.bytes <= s.maxBytes
+}
+
 // next returns the delivery that is to be sent now and takes it from the queue;
 // it is in flight from then on if it is of QoS 1. It returns false if there is
 // none or if the client must acknowledge others first.
