@@ -29,7 +29,8 @@ func keyOf(k store.AccessKey) Key {
 }
 
 // CreateKey makes an access key and returns it with its secret, which nobody
-// can see again: only its sealed form is stored.
+// can see again: only its sealed form is stored. It takes no part in what
+// DisableKey decides: another key that works does no harm.
 func (r *Registry) CreateKey(ctx context.Context, p auth.Principal, name string) (Key, string, error) {
 	if err := r.allowAny(ctx, p, "muster:CreateKey"); err != nil {
 		return Key{}, "", err
@@ -56,9 +57,8 @@ func (r *Registry) CreateFirstKey(ctx context.Context, p auth.Principal, name st
 		return Key{}, "", false, err
 	}
 	id, secret := auth.NewAccessKey()
-	sealed, now := r.sealer.Seal(id, secret), r.now()
-	// Whoever changes this part comes after us, and sees what we have done.
-	err = r.store.UpdatePart(ctx, 0, 0, func(tx store.Tx) error {
+	sealed := r.sealer.Seal(id, secret)
+	err = r.oneByOne(ctx, func(tx store.Tx, now int64) error {
 		made = false
 		keys, err := tx.Keys()
 		if err != nil || len(keys) > 0 {
@@ -72,6 +72,14 @@ func (r *Registry) CreateFirstKey(ctx context.Context, p auth.Principal, name st
 		return Key{}, "", false, err
 	}
 	return k, secret, true, nil
+}
+
+// oneByOne calls fn in a transaction that comes before or after any other that
+// decides by all of the access keys, on any server: two that each read what the
+// other one writes would else both pass.
+func (r *Registry) oneByOne(ctx context.Context, fn func(tx store.Tx, now int64) error) error {
+	now := r.now()
+	return r.store.UpdatePart(ctx, 0, 0, func(tx store.Tx) error { return fn(tx, now) })
 }
 
 // printable reports whether name can be shown in a terminal as it is.
@@ -146,17 +154,23 @@ func (r *Registry) EnableKey(ctx context.Context, p auth.Principal, id string) (
 // the call fails: a commit whose answer was lost may have happened.
 func (r *Registry) updateKey(ctx context.Context, id string, fn func(tx store.Tx, k store.AccessKey, now int64) (store.AccessKey, error)) (Key, error) {
 	defer r.secrets.forget(id)
-	return update(ctx, r, func(tx store.Tx, now int64) (Key, error) {
+	var k Key
+	err := r.oneByOne(ctx, func(tx store.Tx, now int64) error {
 		old, err := tx.Key(id)
 		if err != nil {
-			return Key{}, err
+			return err
 		}
 		next, err := fn(tx, old, now)
+		k = keyOf(next)
 		if err != nil {
-			return Key{}, err
+			return err
 		}
-		return keyOf(next), tx.UpdateKey(next)
+		return tx.UpdateKey(next)
 	})
+	if err != nil {
+		return Key{}, err
+	}
+	return k, nil
 }
 
 // Secret returns the secret of an access key that works, for who verifies

@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"bytes"
+	stdcmp "cmp"
 	"context"
 	"strings"
 	"sync"
@@ -12,8 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"muster/internal/apierr"
+	"muster/internal/pgtest"
 	"muster/internal/registry"
 	"muster/internal/store"
+	"muster/internal/store/postgres"
 )
 
 func TestKeyLife(t *testing.T) {
@@ -103,6 +106,34 @@ func TestLastKeyIsKept(t *testing.T) {
 	ok(t, err)
 	_, err = b.Secret(ctx, last)
 	refused(t, err, apierr.UnknownKey)
+}
+
+// TestLastKeyIsKeptOnManyServers has transactions that run side by side, as they do
+// on PostgreSQL.
+func TestLastKeyIsKeptOnManyServers(t *testing.T) {
+	t.Parallel()
+	s, err := postgres.Open(t.Context(), postgres.Config{URL: pgtest.URL(t), Parts: 1})
+	ok(t, err)
+	t.Cleanup(func() { ok(t, s.Close()) })
+	b, ctx := setup(t, func(c *registry.Config) { c.Store = s }), t.Context()
+	one, _, err := b.CreateKey(ctx, operator, "one")
+	ok(t, err)
+	two, _, err := b.CreateKey(ctx, operator, "two")
+	ok(t, err)
+	for range 50 {
+		errs := together(2, func(i int) error {
+			_, err := b.DisableKey(ctx, operator, []string{one.ID, two.ID}[i], false)
+			return err
+		})
+		if (errs[0] == nil) == (errs[1] == nil) {
+			t.Fatalf("got %v and %v, want just one to pass", errs[0], errs[1])
+		}
+		refused(t, stdcmp.Or(errs...), apierr.Conflict, "last one")
+		for _, k := range []registry.Key{one, two} {
+			_, err = b.EnableKey(ctx, operator, k.ID)
+			ok(t, err)
+		}
+	}
 }
 
 func TestSecretsAreSealedAtRest(t *testing.T) {
