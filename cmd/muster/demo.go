@@ -82,7 +82,7 @@ func newDemoServer(ctx context.Context, folder string) (_ *server, closeLog func
 	}
 	cfg.Listen, cfg.MQTTListen = l.Addr().String(), "127.0.0.1:0"
 	cfg.Endpoint = cfg.Listen
-	log, err := os.Create(filepath.Join(folder, logName))
+	log, err := os.OpenFile(filepath.Join(folder, logName), os.O_RDWR|os.O_CREATE|os.O_TRUNC, fileMode)
 	if err != nil {
 		return nil, nil, errors.Join(err, l.Close())
 	}

@@ -2,9 +2,12 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,13 +45,44 @@ func TestServerLeavesAndComesBack(t *testing.T) {
 	if again != first {
 		t.Error("a restart has made another access key")
 	}
-	for _, name := range []string{"credentials", "master.key"} {
-		info, err := os.Stat(filepath.Join(data, name))
-		check(t, "stat", err)
-		if mode := info.Mode().Perm(); mode != 0o600 {
-			t.Errorf("%s: got mode %o: others may read it", name, mode)
+	private(t, data, "credentials", "master.key", "muster.lock", "endpoint", "device-endpoints")
+}
+
+// private shows that nobody but the owner can read anything in a data folder
+// that has been in use, and that the files named are there.
+func private(t *testing.T, data string, names ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(data)
+	check(t, "read the folder", err)
+	for _, e := range entries {
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it was on its way to its name
 		}
+		check(t, "stat", err)
+		if mode := info.Mode().Perm(); mode&0o077 != 0 {
+			t.Errorf("%s: got mode %o: others may use it", e.Name(), mode)
+		}
+		names = slices.DeleteFunc(names, func(name string) bool { return name == e.Name() })
 	}
+	if len(names) > 0 {
+		t.Errorf("not there: %v", names)
+	}
+}
+
+// TestFilesOfAnOpenFolderArePrivate starts a server on a folder that everybody
+// may look into: what it writes there is its own all the same.
+func TestFilesOfAnOpenFolderArePrivate(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	check(t, "chmod", os.Chmod(data, 0o755))
+	s := harness.Serve(t, program, harness.Config{Data: data})
+	makeThing(t, s, "pump")
+	names := []string{"credentials", "master.key", "muster.lock", "endpoint", "device-endpoints"}
+	if !harness.OnPostgres() {
+		names = append(names, "muster.db", "muster.db-wal", "muster.db-shm")
+	}
+	private(t, data, names...)
 }
 
 // TestStopAnswersWhatIsUnderWay lets requests under way get their answers, while

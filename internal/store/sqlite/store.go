@@ -106,6 +106,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 
 // open opens the connections and starts the loops.
 func (s *Store) open() error {
+	err := makePrivate(s.file)
+	if err != nil {
+		return s.unwritable(err)
+	}
 	c, err := s.openWriter()
 	if err != nil {
 		return s.openFault(err)
@@ -163,9 +167,13 @@ func (s *Store) openFault(err error) error {
 	case damaged(err):
 		return fmt.Errorf("sqlite: %s is not a sound SQLite database: restore a backup, or move it away to start anew: %w", s.file, err)
 	case apierr.Is(err, apierr.Unavailable), code(err) != 0:
-		return fmt.Errorf("sqlite: %s cannot be opened for writing: check the permissions and free space of its folder: %w", s.file, err)
+		return s.unwritable(err)
 	}
 	return err
+}
+
+func (s *Store) unwritable(err error) error {
+	return fmt.Errorf("sqlite: %s cannot be opened for writing: check the permissions and free space of its folder: %w", s.file, err)
 }
 
 // connect opens a connection with what all have in common.
