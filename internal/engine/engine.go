@@ -65,6 +65,7 @@ type Engine struct {
 	again      alarms       // of the outbox, for rows that could not be sent
 	lookAt     atomic.Int64 // when to look at what there is to do, in milliseconds
 	outbox     outbox
+	tellers    int // how many things the outbox tells at a time
 	turns      turns
 	holds      holds
 	wake       chan struct{} // of the loops but the outbox
@@ -83,7 +84,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		store: c.Store, uids: c.UIDs, clock: c.Clock, parts: c.Parts, peers: c.Peers, publisher: c.Publisher, authorize: c.Authorize,
 		account: c.Account, strict: c.StrictTerminal,
 		log:  cmp.Or(c.Log, slog.New(slog.DiscardHandler)),
-		wake: make(chan struct{}, 1), wakeOutbox: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), wakeOutbox: make(chan struct{}, 1), tellers: tellers,
 	}
 	floor, err := c.Store.Floor(ctx)
 	if err != nil {

@@ -25,6 +25,7 @@ type holds struct {
 	things   map[string]*hold // guarded by mu
 	changes  int64            // guarded by mu: how many have been noted
 	readings map[int64]int    // guarded by mu: those who have read queues and not told everything yet, by the changes before them
+	readers  int              // guarded by mu: how many these are
 	moved    map[string]int64 // guarded by mu: the last change of things, if somebody may have read before it
 	tidyAt   int              // guarded by mu: how many there may be of moved
 }
@@ -163,6 +164,7 @@ func (s *holds) read() (since int64) {
 		s.readings, s.moved, s.tidyAt = make(map[int64]int), make(map[string]int64), minTidy
 	}
 	s.readings[s.changes]++
+	s.readers++
 	return s.changes
 }
 
@@ -173,6 +175,7 @@ const minTidy = 1000
 func (s *holds) done(since int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.readers--
 	s.readings[since]--
 	if s.readings[since] > 0 {
 		return
@@ -210,10 +213,16 @@ func (s *holds) tell(thing string, since int64) (ok, stale bool) {
 }
 
 // told ends what tell has begun. It reports whether the outbox must be woken,
-// for somebody who could not tell at the same time.
+// for somebody who could not tell at the same time. To those who have read before,
+// the thing has moved: if they are slow, what they have read is older than what
+// its device knows now.
 func (s *holds) told(thing string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.readers > 1 {
+		s.changes++
+		s.moved[thing] = s.changes
+	}
 	h := s.of(thing)
 	h.telling, h.passed = false, time.Time{}
 	if h.told != nil {

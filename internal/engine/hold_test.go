@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -87,6 +88,7 @@ func TestADeviceIsToldNoStateOlderThanItsAnswer(t *testing.T) {
 	r := &recorder{}
 	m := &meanwhile{recorder: r, thing: "a"}
 	w := newWorld(t, 1, func(c *engine.Config) { c.Publisher = m })
+	w.TellOneByOne()
 	w.things("a", "b")
 	w.create("one", targets(toThing("a"), toThing("b")), document(`{}`))
 	m.do = func() { // the outbox has read both queues when b's device finishes
@@ -97,6 +99,49 @@ func TestADeviceIsToldNoStateOlderThanItsAnswer(t *testing.T) {
 	w.wantTold(r,
 		"a notify QUEUED:one.v1", "a notify-next one QUEUED v1 {}",
 		"b notify IN_PROGRESS:one.v2", "b notify-next one IN_PROGRESS v2 {}")
+}
+
+// TestADeviceIsToldNothingOlderThanWhatAnotherNodeLetItBeTold is about a node that
+// has read what it owes, and is slow, while the part of the thing goes to another.
+func TestADeviceIsToldNothingOlderThanWhatAnotherNodeLetItBeTold(t *testing.T) {
+	t.Parallel()
+	r := &recorder{}
+	m := &meanwhile{recorder: r, thing: "a"}
+	w := newWorld(t, 1, func(c *engine.Config) { c.Publisher = m })
+	w.TellOneByOne()
+	conf := w.conf
+	conf.Publisher = &recorder{} // nobody is connected there, but it leaves rows
+	other := &world{t: t, store: w.store}
+	var err error
+	other.Engine, err = engine.New(w.ctx(), conf)
+	w.must(err)
+	w.things("a", "b")
+	w.create("one", targets(toThing("a"), toThing("b")), document(`{}`))
+	m.do = func() { // the outbox has read both queues when b's device works over there
+		other.update("b", "one", job.InProgress)
+		var rows []store.Dirty
+		w.must(w.store.View(w.ctx(), func(r store.Reader) (err error) {
+			rows, err = r.Dirty(0, store.Page[int64]{Limit: 10})
+			return err
+		}))
+		for _, row := range rows {
+			if row.Thing != "b" {
+				continue
+			}
+			if _, ok, err := w.TellHere(w.ctx(), engine.Owed{Dirty: row}); !ok || err != nil {
+				t.Errorf("b: told %t, error %v", ok, err)
+			}
+		}
+	}
+	w.settle()
+	for i, line := range r.lines {
+		if i > 0 && strings.HasPrefix(line, "b notify-next one QUEUED") {
+			t.Errorf("b is told what is older than what it knows:\n%s", strings.Join(r.lines, "\n"))
+		}
+	}
+	if len(r.lines) < 4 {
+		t.Errorf("got %q, want both to be told", r.lines)
+	}
 }
 
 // TestTheNextRequestWaitsWhileItsDeviceIsTold closes the last gap: what is being
@@ -225,13 +270,13 @@ func TestAThingThatHasMovedIsToldByWhoReadsAfterwards(t *testing.T) {
 	}))
 	var others sync.WaitGroup
 	others.Go(func() {
-		if _, ok, err := w.TellHere(w.ctx(), rows["slow"]); !ok || err != nil {
+		if _, ok, err := w.TellHere(w.ctx(), engine.Owed{Dirty: rows["slow"]}); !ok || err != nil {
 			t.Errorf("slow: told %t, error %v", ok, err)
 		}
 	})
 	<-s.in // somebody has read, and will for long
 	w.update("a", "k", job.Succeeded)
-	if _, ok, err := w.TellHere(w.ctx(), rows["a"]); !ok || err != nil {
+	if _, ok, err := w.TellHere(w.ctx(), engine.Owed{Dirty: rows["a"]}); !ok || err != nil {
 		t.Errorf("a: told %t, error %v", ok, err)
 	}
 	close(s.out)

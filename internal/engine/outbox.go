@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,7 +46,8 @@ const (
 	outboxPause = 250 * time.Millisecond
 	// maxFaults is how many rows of a page may fail before the rest has to wait, too.
 	maxFaults = 5
-	// tellers is how many rows are handed to other nodes at a time.
+	// tellers is how many things are told at a time, so that they share the commits
+	// that this takes.
 	tellers = 64
 )
 
@@ -71,11 +73,12 @@ func (e *Engine) outboxOnce(ctx context.Context, now time.Time) (int, error) {
 func (e *Engine) outboxPart(ctx context.Context, p Part, now time.Time) (int, error) {
 	since := e.holds.read()
 	defer e.holds.done(since)
-	rows, err := e.page(ctx, p.Part, e.outbox.cursor(p.Part))
+	rows, err := e.page(ctx, p.Part, e.outbox.begin(p))
 	if err != nil {
 		return 0, err
 	}
-	sent, left, failed := e.send(ctx, rows, since)
+	left := e.tellHolders(ctx, rows)
+	sent, failed := e.tellAll(ctx, p, rows, since)
 	if left {
 		e.again.earlier(p.Part, now.Add(outboxPause).UnixMilli())
 	}
@@ -98,6 +101,7 @@ func (e *Engine) outboxPart(ctx context.Context, p Part, now time.Time) (int, er
 		return nil
 	})
 	if err != nil {
+		e.outbox.doubt(p.Part, sent[len(sent)-1].Since)
 		return 0, err
 	}
 	for _, d := range sent {
@@ -108,12 +112,22 @@ func (e *Engine) outboxPart(ctx context.Context, p Part, now time.Time) (int, er
 
 // delivery is a row of the outbox on its way.
 type delivery struct {
-	store.Dirty
+	Owed
 	holders []string // other nodes that tell their own devices
 	here    bool     // anybody else is to be told from here
 	owed    Notification
 	is      job.Told // what the devices know once it is done
 	done    bool     // by the holders
+	torn    bool     // not all devices have been told the same
+}
+
+// Owed is a row of the outbox, and what is not known of it.
+type Owed struct {
+	store.Dirty
+	// Doubt is whether the devices may have been told of it already, by somebody
+	// who could not say so in the store. Then what they know is not what the row
+	// says, and they must be told all there is.
+	Doubt bool
 }
 
 // page reads a page of a part's rows and who is concerned. The queue is read only
@@ -125,15 +139,16 @@ func (e *Engine) page(ctx context.Context, part int, after int64) ([]delivery, e
 		if err != nil {
 			return err
 		}
+		doubted := e.outbox.judge(part, rows)
 		ds = make([]delivery, len(rows))
 		for i, row := range rows {
 			// Whom nobody tells knows what it knew.
-			d := delivery{Dirty: row, here: true, is: row.Told}
+			d := delivery{Owed: Owed{row, row.Since <= doubted}, here: true, is: row.Told}
 			if e.peers != nil {
 				d.holders, d.here = e.peers.Route(row.Thing, row.Namespace)
 			}
 			if d.here {
-				d.owed, d.is, err = e.notification(r, row)
+				d.owed, d.is, err = e.notification(r, d.Owed)
 			}
 			if err != nil {
 				return err
@@ -146,35 +161,63 @@ func (e *Engine) page(ctx context.Context, part int, after int64) ([]delivery, e
 	return ds, err
 }
 
-// send tells everybody and returns those rows with which it is done. left says
-// that some have to be sent again after a while, because another node did not
-// take them. A row that cannot be told here does not keep the others waiting,
+// tellAll tells all devices that are to be told from here, and returns those rows
+// with which it is done, in order. Many things are told at a time, the rows of one
+// after each other. A row that cannot be told does not keep the others waiting,
 // unless it is not the only one by far.
-func (e *Engine) send(ctx context.Context, ds []delivery, since int64) (sent []delivery, left bool, err error) {
-	left = e.tellHolders(ctx, ds)
-	sent = make([]delivery, 0, len(ds))
-	var faults []error
-	for _, d := range ds {
+func (e *Engine) tellAll(ctx context.Context, p Part, ds []delivery, since int64) (sent []delivery, err error) {
+	byThing := make(map[int64][]int, len(ds))
+	var order []int64
+	for i, d := range ds {
 		if !d.done {
 			continue
 		}
-		told := true
-		if d.here {
-			var err error
-			told, err = e.tell(ctx, d.owed, since)
-			if err != nil {
-				faults = append(faults, err)
-				told = false
+		if byThing[d.ThingUID] == nil {
+			order = append(order, d.ThingUID)
+		}
+		byThing[d.ThingUID] = append(byThing[d.ThingUID], i)
+	}
+	told, errs := make([]bool, len(ds)), make([]error, len(ds))
+	var faults atomic.Int64
+	var g errgroup.Group
+	g.SetLimit(e.tellers)
+	for _, thing := range order {
+		g.Go(func() error {
+			for _, i := range byThing[thing] {
+				if faults.Load() >= maxFaults {
+					return nil
+				}
+				told[i], errs[i] = e.tellRow(ctx, p, &ds[i], since)
+				if errs[i] != nil {
+					faults.Add(1)
+				}
 			}
+			return nil
+		})
+	}
+	_ = g.Wait() // none returns an error
+	sent = make([]delivery, 0, len(ds))
+	for i, d := range ds {
+		if errs[i] != nil || d.torn { // some devices know more than others
+			e.outbox.doubt(d.Part, d.Since)
 		}
-		if len(faults) == maxFaults {
-			break
-		}
-		if told {
+		if told[i] {
 			sent = append(sent, d)
 		}
 	}
-	return sent, left, errors.Join(faults...)
+	return sent, errors.Join(errs...)
+}
+
+// tellRow tells the devices that are to be told from here of a row, and reports
+// whether it is done with it.
+func (e *Engine) tellRow(ctx context.Context, p Part, d *delivery, since int64) (bool, error) {
+	if !d.here {
+		return true, nil
+	}
+	if !slices.Contains(e.parts(), p) {
+		return false, nil // somebody else's by now, who may be further
+	}
+	return e.tell(ctx, d.owed, since)
 }
 
 // tellHolders hands the rows to the nodes that must tell their devices, and
@@ -204,19 +247,22 @@ func (e *Engine) tellHolders(ctx context.Context, ds []delivery) bool {
 // tellHolder hands a row to each of its holders. One that lets it wait for
 // requests under way wakes us when they are over.
 func (e *Engine) tellHolder(ctx context.Context, d *delivery) error {
-	for _, node := range d.holders {
+	first := !d.here
+	for i, node := range d.holders {
 		is, known := e.outbox.knows(node, d)
 		if !known {
 			var ok bool
 			var err error
-			is, ok, err = e.peers.Tell(ctx, node, d.Dirty)
+			is, ok, err = e.peers.Tell(ctx, node, d.Owed)
 			if err != nil || !ok {
+				d.torn = err != nil || i > 0
 				return err
 			}
 		}
-		if !d.here {
-			d.is = is
+		if first {
+			d.is, first = is, false
 		}
+		d.torn = d.torn || !is.Equal(d.is)
 		if len(d.holders) > 1 && !known {
 			e.outbox.note(node, d, is)
 		}
@@ -244,12 +290,13 @@ func (e *Engine) tell(ctx context.Context, n Notification, since int64) (bool, e
 		return true, nil
 	}
 	n.At = e.now()
-	return true, e.publisher.Notify(ctx, n)
+	err := e.publisher.Notify(ctx, n)
+	return err == nil, err
 }
 
 // notification reads the queue of a dirty row as it is now.
 // The time of sending is left to the sender.
-func (e *Engine) notification(r store.Reader, d store.Dirty) (Notification, job.Told, error) {
+func (e *Engine) notification(r store.Reader, d Owed) (Notification, job.Told, error) {
 	q, err := r.Queue(job.Ref{Thing: d.Thing, ThingUID: d.ThingUID})
 	if err != nil {
 		return Notification{}, job.Told{}, err
@@ -259,7 +306,7 @@ func (e *Engine) notification(r store.Reader, d store.Dirty) (Notification, job.
 		Thing: d.Thing, Namespace: d.Namespace,
 		Notice: job.NoticeOf(d.Told, told), Pending: q.Pending(d.Namespace),
 	}
-	if n.Notice == (job.Notice{}) {
+	if d.Doubt || n.Notice == (job.Notice{}) {
 		// It has come back to what the device was told, but the device may have
 		// asked in between, and work on what is gone again.
 		n.Notice = job.Notice{List: true, Next: true}
@@ -275,9 +322,19 @@ func (e *Engine) notification(r store.Reader, d store.Dirty) (Notification, job.
 
 // outbox remembers how far the loop has come.
 type outbox struct {
-	mu    sync.Mutex
-	after map[int]int64      // by part: rows up to here could not be sent; guarded by mu
-	known map[known]job.Told // rows of several holders, and what these have told; guarded by mu
+	mu     sync.Mutex
+	after  map[int]int64      // by part: rows up to here could not be sent; guarded by mu
+	known  map[known]job.Told // rows of several holders, and what these have told; guarded by mu
+	doubts map[int]*doubt     // by part; guarded by mu
+}
+
+// doubt says of which rows of a part the devices may have been told though the
+// store does not say so: those that were there when the part came here, and those
+// that were told by halves, or where the commit has failed.
+type doubt struct {
+	fence int64
+	fresh bool  // not all rows that were there have been seen
+	upTo  int64 // rows up to here
 }
 
 // known is a row that one of several holders has taken.
@@ -288,10 +345,38 @@ type known struct {
 
 func knownTo(node string, d *delivery) known { return known{node, d.Namespace, d.ThingUID, d.Seq} }
 
-func (o *outbox) cursor(part int) int64 {
+// begin returns behind which row the next page of a part begins.
+func (o *outbox) begin(p Part) (after int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.after[part]
+	if d := o.doubts[p.Part]; d == nil || d.fence != p.Fence {
+		if o.doubts == nil {
+			o.doubts = make(map[int]*doubt)
+		}
+		o.doubts[p.Part] = &doubt{fence: p.Fence, fresh: true}
+		delete(o.after, p.Part)
+	}
+	return o.after[p.Part]
+}
+
+// judge returns up to which row of a page there is doubt.
+func (o *outbox) judge(part int, page []store.Dirty) (upTo int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	d := o.doubts[part]
+	if d.fresh && len(page) > 0 {
+		d.upTo = max(d.upTo, page[len(page)-1].Since)
+	}
+	d.fresh = d.fresh && len(page) == chunk
+	return d.upTo
+}
+
+// doubt notes that there is doubt of the rows of a part up to one.
+func (o *outbox) doubt(part int, since int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	d := o.doubts[part]
+	d.upTo = max(d.upTo, since)
 }
 
 func (o *outbox) move(part int, after int64) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,11 +18,14 @@ import (
 
 // recorder is a publisher that writes down what devices would be told.
 type recorder struct {
+	mu    sync.Mutex
 	lines []string
 	down  bool
 }
 
 func (r *recorder) Notify(_ context.Context, n engine.Notification) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.down {
 		return errors.New("broker is down")
 	}
@@ -47,9 +51,16 @@ func listed(xs []job.Execution) string {
 	return b.String()
 }
 
+// wantTold settles and compares what has been told since, by thing: many are told
+// at a time.
 func (w *world) wantTold(r *recorder, want ...string) {
 	w.t.Helper()
 	w.settle()
+	slices.SortStableFunc(r.lines, func(a, b string) int {
+		a, _, _ = strings.Cut(a, " ")
+		b, _, _ = strings.Cut(b, " ")
+		return strings.Compare(a, b)
+	})
 	if diff := cmp.Diff(want, r.lines); diff != "" {
 		w.t.Errorf("told (-want +got):\n%s", diff)
 	}

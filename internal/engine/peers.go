@@ -19,7 +19,7 @@ type Peers interface {
 	Route(thing, namespace string) (holders []string, others bool)
 	// Tell lets a node tell the devices of a thing that are its own: it calls
 	// TellHere there and returns what that returns.
-	Tell(ctx context.Context, node string, d store.Dirty) (is job.Told, ok bool, err error)
+	Tell(ctx context.Context, node string, d Owed) (is job.Told, ok bool, err error)
 }
 
 // Wake says that there is something to do in a part.
@@ -46,7 +46,7 @@ func (e *Engine) Woken(w Wake) {
 // TellHere tells devices that are connected to this node what a row of the outbox
 // owes them, on behalf of the engine that works on the row's part. It reports
 // what they know now, or false if the row has to wait for requests under way.
-func (e *Engine) TellHere(ctx context.Context, d store.Dirty) (is job.Told, ok bool, err error) {
+func (e *Engine) TellHere(ctx context.Context, d Owed) (is job.Told, ok bool, err error) {
 	since := e.holds.read()
 	defer e.holds.done(since)
 	var n Notification

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"muster/internal/job"
 	"muster/internal/store"
@@ -154,6 +155,48 @@ func storyWithCrash(t *testing.T, f *fuse) int {
 		}
 	}
 	return messages
+}
+
+// TestADeviceMayKnowMoreThanTheStoreSays: it has been told, the commit of that has
+// failed, and before it is told again its queue goes back to where it was.
+func TestADeviceMayKnowMoreThanTheStoreSays(t *testing.T) {
+	t.Parallel()
+	for _, restarts := range []bool{true, false} {
+		t.Run(fmt.Sprint("the server restarts: ", restarts), func(t *testing.T) {
+			t.Parallel()
+			f := &fuse{left: -1}
+			w := newWorld(t, func(w *world) {
+				w.wrap = func(s store.Store) store.Store { return mortal{s, f} }
+				w.broker.around = f.do
+			})
+			w.must(w.tryCreate("a"))
+			w.wait(time.Second)
+			w.must(w.tryCreate("b"))
+			w.settle()
+			var d told
+			d.hear(t, w.broker.take())
+			f.left = 3 // the update, notify-next, the commit that says so
+			w.must(w.device("b/update", `{"status":"IN_PROGRESS"}`))
+			if err := w.engine.Settle(t.Context()); err == nil {
+				t.Fatal("the commit has not failed")
+			}
+			d.hear(t, w.broker.take())
+			if d.next != "b" {
+				t.Fatalf("the device believes %q is next, want b", d.next)
+			}
+			f.dead, f.left = false, -1
+			if restarts {
+				w.restart()
+			}
+			w.must(w.device("b/update", `{"status":"SUCCEEDED"}`))
+			w.settle()
+			d.hear(t, w.broker.take())
+			list, next := w.truth()
+			if diff := cmp.Diff(list, slices.Sorted(maps.Keys(d.list))); diff != "" || next != d.next {
+				t.Errorf("the device believes %q is next, it is %q; pending (-is +told):\n%s", d.next, next, diff)
+			}
+		})
+	}
 }
 
 // truth returns what a device that asks is told.

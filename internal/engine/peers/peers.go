@@ -179,6 +179,7 @@ type dirty struct {
 	Told      []byte `json:"told,omitempty"`
 	Seq       int64  `json:"seq"`
 	Since     int64  `json:"since"`
+	Doubt     bool   `json:"doubt,omitempty"`
 }
 
 // taken is the answer.
@@ -192,11 +193,11 @@ var errResting = errors.New("peers: the node has not answered lately")
 
 // Tell implements engine.Peers. A node that does not answer is asked again after
 // a while only.
-func (p *Peers) Tell(ctx context.Context, node string, d store.Dirty) (is job.Told, ok bool, err error) {
+func (p *Peers) Tell(ctx context.Context, node string, d engine.Owed) (is job.Told, ok bool, err error) {
 	if p.resting(node) {
 		return is, false, errResting
 	}
-	data, err := json.Marshal(dirty{d.Part, d.Thing, d.ThingUID, d.Namespace, d.Told.Encode(), d.Seq, d.Since})
+	data, err := json.Marshal(dirty{d.Part, d.Thing, d.ThingUID, d.Namespace, d.Told.Encode(), d.Seq, d.Since, d.Doubt})
 	if err != nil {
 		return is, false, fmt.Errorf("peers: tell %s: %w", d.Thing, err)
 	}
@@ -262,9 +263,9 @@ func (p *Peers) serve(ctx context.Context, e *engine.Engine, data []byte) taken 
 	if !ok {
 		return taken{Error: "what was told cannot be read"}
 	}
-	is, ok, err := e.TellHere(ctx, store.Dirty{
+	is, ok, err := e.TellHere(ctx, engine.Owed{Doubt: d.Doubt, Dirty: store.Dirty{
 		Part: d.Part, Thing: d.Thing, ThingUID: d.ThingUID, Namespace: d.Namespace, Told: told, Seq: d.Seq, Since: d.Since,
-	})
+	}})
 	if err != nil {
 		return taken{Error: err.Error()}
 	}
