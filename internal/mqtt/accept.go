@@ -37,9 +37,14 @@ func (k *conn) accept(f codec.Frame) *ending {
 	if end := k.authenticate(&p); end != nil {
 		return end
 	}
+	if !k.srv.known(k) {
+		return &ending{event: eventServerInitiated, err: errCrowded}
+	}
 	k.prepare(&p)
 	return k.enter(&p, assigned)
 }
+
+var errCrowded = errors.New("too many connections have waited to be authenticated")
 
 // check refuses what the limits do not allow.
 func (k *conn) check(p *codec.Connect) (codec.Reason, error) {

@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
 	"net"
@@ -41,8 +42,11 @@ type conn struct {
 	acks    []ack       // that wait for something to become durable
 	rate    bucket
 
-	// settledIn is whether the server counts it as connected; guarded by the server.
+	// Guarded by the server: settledIn is whether it counts as connected; until it is
+	// authenticated, it is a stranger from a source.
 	settledIn bool
+	source    *source
+	stranger  *list.Element
 
 	out outbound
 	// kicked is why somebody else has ended the connection; nil if nobody has.

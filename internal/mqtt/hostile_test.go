@@ -1,12 +1,16 @@
 package mqtt_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
+	"os"
 	"runtime"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -122,22 +126,64 @@ func TestManyConnectionsThatSayNothing(t *testing.T) {
 		}
 		all = append(all, nc)
 	}
-	// They are accepted in order: once the last one is closed, all have been.
-	last := all[len(all)-1]
-	if err := last.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	roundTrip(e, "late") // while all of them are there
+	early.quiet()
+	if got := metric(t, reg, "muster_mqtt_refused_connections_total"); len(all) == n && got < float64(n/2) {
+		t.Errorf("%v of %d had to go", got, n)
+	}
+	if err := all[0].SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := last.Read(make([]byte, 1)); err == nil {
-		t.Error("the last one got an answer")
+	if _, err := all[0].Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the oldest was not among those that had to go")
 	}
-	early.quiet()
-	if got := metric(t, reg, "muster_mqtt_refused_connections_total"); len(all) == n && got < float64(n/2-10) {
-		t.Errorf("%v of %d were refused", got, n)
+}
+
+// from is a connection that comes from somewhere else.
+type from struct {
+	net.Conn
+	addr net.Addr
+}
+
+func (f from) RemoteAddr() net.Addr { return f.addr }
+
+func TestConnectionsThatSayNothingMakeRoomForThoseOfOthers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ few, many []string }{
+		"from one address":          {[]string{"192.0.2.1:1"}, []string{"192.0.2.2:1", "192.0.2.2:2"}},
+		"from one host's addresses": {[]string{"[2001:db8:0:1::1]:1"}, []string{"[2001:db8:0:2::1]:1", "[2001:db8:0:2::2]:1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, mqtt.Config{Limits: mqtt.Limits{Pending: 10}}, func(b *bubble) {
+				dial := func(addr string) *peer {
+					client, server := net.Pipe()
+					b.l.conns <- from{server, net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr))}
+					return newPeer(b.t, client, codec.V311)
+				}
+				var few, many []*peer
+				for range 3 {
+					few = append(few, dial(c.few[0]))
+				}
+				for i := range 30 {
+					many = append(many, dial(c.many[i%len(c.many)]))
+				}
+				synctest.Wait()
+				for i, p := range few {
+					p.send(&codec.Connect{Version: 4, ClientID: fmt.Append(nil, "few", i), CleanStart: true})
+					expect[*codec.Connack](p)
+				}
+				for i, p := range many[:23] {
+					if _, err := p.nc.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+						b.t.Fatalf("the one that came as number %d: got %v, want it closed", i, err)
+					}
+				}
+				p := many[29]
+				p.send(&codec.Connect{Version: 4, ClientID: []byte("newest"), CleanStart: true})
+				expect[*codec.Connack](p)
+			})
+		})
 	}
-	for _, nc := range all {
-		_ = nc.Close()
-	}
-	roundTrip(e, "late")
 }
 
 // metric returns the sum of a metric over its labels.

@@ -44,8 +44,9 @@ type Limits struct {
 	// PublishRate is how many messages a second one connection may publish;
 	// beyond it the server reads slower. 0 does not limit.
 	PublishRate float64
-	// Pending is how many connections may wait to be authenticated; beyond it
-	// new ones are closed.
+	// Pending is how many connections may wait to be authenticated. If there are
+	// more, one is closed: the oldest of the address, or of the network of 64 bits
+	// in IPv6, that has the most.
 	Pending int
 
 	// ConnectTimeout is how long a client may take from the first byte of the

@@ -58,7 +58,7 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 		bytesIn:  counter("muster_mqtt_received_bytes_total", "Bytes read from clients."),
 		bytesOut: counter("muster_mqtt_sent_bytes_total", "Bytes written to clients."),
 		queued:   gauge("muster_mqtt_queue_bytes", "Bytes of messages that wait for clients or for their acknowledgement."),
-		refused:  counter("muster_mqtt_refused_connections_total", "Connections closed at once because too many wait to be authenticated."),
+		refused:  counter("muster_mqtt_refused_connections_total", "Connections closed because too many waited to be authenticated."),
 		dropped:  make(map[string]prometheus.Counter, len(dropReasons)),
 	}
 	for _, r := range dropReasons {

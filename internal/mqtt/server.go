@@ -95,7 +95,7 @@ type Server struct {
 	arrived   map[string]map[string]uint64 // see arrive
 	stamped   int64                        // see stamp
 	all       map[*conn]struct{}
-	waiting   int // of all: not authenticated yet
+	strangers strangers // of all
 	listeners map[net.Listener]struct{}
 	closed    bool
 	conns     sync.WaitGroup // Add is guarded by mu, or made by those who are in it
@@ -146,7 +146,7 @@ func (s *Server) Publish(ctx context.Context, m Message) error {
 	return s.PublishWithin(ctx, m, Reach{})
 }
 
-// begin starts to serve a connection. It reports false if there is no room for it.
+// begin starts to serve a connection. It reports false if the server stops.
 func (s *Server) begin(k *conn) bool {
 	k.srv = s
 	if s.limits.PublishRate > 0 {
@@ -158,21 +158,28 @@ func (s *Server) begin(k *conn) bool {
 	if s.closed {
 		return false
 	}
-	if s.waiting >= s.limits.Pending {
-		s.metrics.refused.Inc()
-		return false
-	}
 	s.all[k] = struct{}{}
-	s.waiting++
+	s.strangers.add(k)
 	s.conns.Add(1)
+	if s.strangers.n > s.limits.Pending {
+		s.metrics.refused.Inc()
+		s.conns.Go(s.strangers.evict().abort)
+	}
 	return true
+}
+
+// known notes that k is authenticated. It reports false if k has had to go for
+// another connection.
+func (s *Server) known(k *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.strangers.remove(k)
 }
 
 // settled notes that k has a client.
 func (s *Server) settled(k *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waiting--
 	k.settledIn = true
 	s.metrics.connections.Inc()
 }
@@ -182,10 +189,9 @@ func (s *Server) forget(k *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.all, k)
+	s.strangers.remove(k)
 	if k.settledIn {
 		s.metrics.connections.Dec()
-	} else {
-		s.waiting--
 	}
 	s.conns.Done()
 }
