@@ -13,7 +13,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"muster/internal/auth/sigv4"
 	"muster/internal/client"
 	"muster/internal/wire"
 )
@@ -111,6 +113,43 @@ func TestFirstStartMakesAKeyOnce(t *testing.T) {
 	again, _, err := client.FindCredentials(client.Sources{Data: data})
 	if err != nil || again != first {
 		t.Errorf("got %v and error %v after the second start, want %v", again, err, first)
+	}
+}
+
+// TestServeBehindAProxy sends requests as a proxy does that puts its own name
+// into the Host header, which clients have signed.
+func TestServeBehindAProxy(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	_, url := serve(t, data, "--signed-host", "iot.example.com")
+	key, _, err := client.FindCredentials(client.Sources{Data: data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, signed, sent string
+		want               int
+	}{
+		{"the host that the proxy has", "iot.example.com", "backend:1", http.StatusOK},
+		{"a host that was never told", "other.example.com", "backend:1", http.StatusForbidden},
+		{"a client that comes past the proxy", "127.0.0.1", "127.0.0.1", http.StatusOK},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/jobs", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = tt.signed
+		if err := new(sigv4.Signer).Sign(r, nil, key, "us-east-1", "iot", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		r.Host = tt.sent
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := resp.Body.Close(); err != nil || resp.StatusCode != tt.want {
+			t.Errorf("%s: got %d and %v, want %d", tt.name, resp.StatusCode, err, tt.want)
+		}
 	}
 }
 

@@ -123,7 +123,7 @@ func (s *server) build(ctx context.Context, metrics *prometheus.Registry) error 
 func (s *server) verifierOf(r *registry.Registry) (*sigv4.Verifier, error) {
 	return sigv4.NewVerifier(sigv4.Config{
 		Secret: r.Secret, Region: s.cfg.Region, AnyRegion: s.cfg.AnyRegion, Account: s.cfg.Account,
-		UnsignedPayload: isLoopback(s.listener.Addr()), Skew: s.cfg.SkewWindow,
+		Host: s.cfg.SignedHost, UnsignedPayload: isLoopback(s.listener.Addr()), Skew: s.cfg.SkewWindow,
 	})
 }
 

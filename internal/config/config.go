@@ -67,6 +67,9 @@ type Config struct {
 	// Endpoint is what DescribeEndpoint answers, host or host:port. Unless set it
 	// is the host of Listen, without the port: MQTT clients take it for a host name.
 	Endpoint string
+	// SignedHost is the host that clients sign, host or host:port, where a proxy in
+	// front changes the Host header; empty is the one that requests come with.
+	SignedHost string
 	// MasterKeyFile is the file with the key that seals access keys at rest.
 	MasterKeyFile string
 	// LogLevel is the least level that is logged.

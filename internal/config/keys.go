@@ -39,6 +39,8 @@ func keys() []key {
 			func(c *Config) *bool { return &c.InsecureListen }),
 		textKey("endpoint", "host or host:port that DescribeEndpoint answers; empty: derived from listen",
 			func(c *Config) *string { return &c.Endpoint }, emptyOrHost()),
+		textKey("signedHost", "host or host:port that clients sign, if a proxy in front changes the Host header; empty: the one that requests come with",
+			func(c *Config) *string { return &c.SignedHost }, emptyOrHost()),
 		textKey("mqttListen", "address of plain MQTT, loopback only, or off; empty: 127.0.0.1:1883, any free port if listen takes one",
 			func(c *Config) *string { return &c.MQTTListen }, emptyOr(offOr(hostPort))),
 		textKey("mqttsListen", "address of MQTT over TLS, host:port; empty: none",

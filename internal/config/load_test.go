@@ -133,6 +133,7 @@ func TestValuesAtTheLimitsAreAccepted(t *testing.T) {
 	for key, values := range map[string][]string{
 		"listen":              {"127.0.0.1:0", "127.255.0.1:65535", "[::1]:80", "localhost:8080", "[::ffff:127.0.0.1]:80"},
 		"endpoint":            {"", "a", "iot.example.com", "iot.example.com:443", "10.0.0.1", "10.0.0.1:80", "::1", "[::1]:80"},
+		"signedHost":          {"", "iot.example.com", "iot.example.com:8443"},
 		"region":              {"x", "us-gov-west-1", "a" + strings.Repeat("1", 31)},
 		"logLevel":            {"debug", "info", "warn", "error"},
 		"logFormat":           {"text", "json"},
@@ -175,6 +176,7 @@ func TestFaultsNameKeyValueSourceAndLimit(t *testing.T) {
 		{"an endpoint with a scheme", map[string]string{"endpoint": "http://x"}, "endpoint", "without a scheme"},
 		{"an endpoint with a path", map[string]string{"endpoint": "x/y"}, "endpoint", "without a scheme or a path"},
 		{"an endpoint with a port that is none", map[string]string{"endpoint": "x:http"}, "endpoint", "host or host:port"},
+		{"a signed host with a scheme", map[string]string{"signedHost": "https://x"}, "signedHost", "without a scheme"},
 		{"an account that is too short", map[string]string{"account": "12345678901"}, "account", "12 digits"},
 		{"an account that is too long", map[string]string{"account": "1234567890123"}, "account", "12 digits"},
 		{"an account with a letter", map[string]string{"account": "12345678901x"}, "account", "12 digits"},

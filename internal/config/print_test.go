@@ -58,7 +58,7 @@ func TestPrintedConfigurationsLoadAsTheyWere(t *testing.T) {
 	}{
 		{"the default", nil},
 		{"every setting changed", map[string]string{
-			"data": `a "b" \c` + "\n\x7f", "listen": "0.0.0.0:1", "insecureListen": "true", "endpoint": "x:1", "account": "000000000000",
+			"data": `a "b" \c` + "\n\x7f", "listen": "0.0.0.0:1", "insecureListen": "true", "endpoint": "x:1", "signedHost": "y:2", "account": "000000000000",
 			"region": "eu-west-1", "anyRegion": "true", "masterKeyFile": "/k", "logLevel": "debug", "logFormat": "json",
 			"shutdownGrace": "90s", "bodyLimit": "262145", "readHeaderTimeout": "1500ms", "idleTimeout": "61s",
 			"skewWindow": "1m30s", "strictTerminal": "true", "deleteThingTypeWait": "0", "metrics": "false",

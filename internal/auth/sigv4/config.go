@@ -38,8 +38,9 @@ type Config struct {
 	Services []string
 
 	// Host is what clients sign as the host if a proxy rewrites that header,
-	// with the port unless it is the default. Empty means the host of the
-	// request.
+	// with the port unless it is the default. The host of the request is
+	// accepted besides, for clients that come past the proxy; empty means that
+	// alone.
 	Host string
 	// UnsignedPayload accepts requests whose signature does not cover the body
 	// on connections without TLS. It is meant for loopback and for servers

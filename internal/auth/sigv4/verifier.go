@@ -146,15 +146,16 @@ func (v *Verifier) payload(r *http.Request, s *signature, body []byte) (string, 
 }
 
 // matches reports whether key made the signature over one of the canonical
-// texts of the request.
+// texts of the request, under the host that it was sent to or the one that it
+// came with.
 func (v *Verifier) matches(r *http.Request, s *signature, payload string, key *signingKey) bool {
-	host := v.cfg.Host
-	if host == "" {
-		host = r.Host
+	if v.cfg.Host != "" && v.cfg.Host != r.Host && v.matchesAt(v.cfg.Host, r, s, payload, key) {
+		return true
 	}
-	if host == "" {
-		return false
-	}
+	return r.Host != "" && v.matchesAt(r.Host, r, s, payload, key)
+}
+
+func (v *Verifier) matchesAt(host string, r *http.Request, s *signature, payload string, key *signingKey) bool {
 	headers, ok := appendHeaders(make([]byte, 0, 512), r, host, s.signed)
 	if !ok {
 		return false

@@ -195,6 +195,8 @@ func TestHeaderFormAccepted(t *testing.T) {
 	t.Parallel()
 	behindProxy := config()
 	behindProxy.Host = "127.0.0.1:8080"
+	pastProxy := config()
+	pastProxy.Host = "iot.example.com"
 	wide := config()
 	wide.Skew = sigv4.MaxSkew
 	unsigned := config()
@@ -218,6 +220,7 @@ func TestHeaderFormAccepted(t *testing.T) {
 			r.Header.Set("Authorization", "AWS4-HMAC-SHA256 "+parts[2]+", "+parts[1]+", "+parts[0])
 		}},
 		{"a host that a proxy has rewritten", behindProxy, call{}, func(r *http.Request) { r.Host = "backend:1" }},
+		{"a host that came past the proxy", pastProxy, call{}, nil},
 		{"white space in a header changes", config(), call{header: http.Header{"X-A": {"a  b"}}}, setHeader("X-A", " \ta   b  ")},
 		{"a header split in two", config(), call{header: http.Header{"X-A": {"a,b"}}}, setHeader("X-A", "a", "b")},
 		{"a header that is not signed", config(), call{}, setHeader("X-Forwarded-For", "10.0.0.1")},
