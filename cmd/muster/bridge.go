@@ -10,10 +10,14 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"muster/internal/cluster"
 	"muster/internal/config"
+	"muster/internal/engine"
+	"muster/internal/job"
 	"muster/internal/mqttapi/bridge"
 )
 
@@ -132,4 +136,53 @@ func whileLeader(l leader) func(context.Context) (<-chan struct{}, error) {
 		}()
 		return lost, nil
 	}
+}
+
+// throughActive lets the node that serves the broker alone tell the devices of
+// all nodes: there it is known which requests are being answered, and over one
+// connection a device gets its answer before the notification that follows from
+// it. While that node cannot, each node publishes what it has to tell itself: late
+// would be worse than out of order. It implements engine.Peers.
+type throughActive struct {
+	engine.Peers
+	active func() string // another node that serves alone, or nothing
+
+	mu     sync.Mutex
+	silent string    // the node that has failed to tell a device; guarded by mu
+	until  time.Time // it is not asked again before; guarded by mu
+}
+
+// silence is how long a node is not asked that has failed.
+const silence = 5 * time.Second
+
+// Route implements engine.Peers. All devices are the active node's.
+func (p *throughActive) Route(string, string) (holders []string, others bool) {
+	node := p.active()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if node == "" || node == p.silent && time.Now().Before(p.until) {
+		return nil, true
+	}
+	return []string{node}, false
+}
+
+// Tell implements engine.Peers.
+func (p *throughActive) Tell(ctx context.Context, node string, d engine.Owed) (is job.Told, ok bool, err error) {
+	is, ok, err = p.Peers.Tell(ctx, node, d)
+	if err != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.silent, p.until = node, time.Now().Add(silence)
+	}
+	return is, ok, err
+}
+
+// activeElsewhere returns the node that serves the broker alone, if it is another
+// than this one.
+func (d *devices) activeElsewhere(self *cluster.Node) string {
+	lead := self.Lead()
+	if d.bridge == nil || d.bridge.Mode() != bridge.Single || lead == self.ID() {
+		return ""
+	}
+	return lead
 }

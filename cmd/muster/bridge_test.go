@@ -5,11 +5,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"muster/internal/config"
+	"muster/internal/engine"
+	"muster/internal/job"
 )
 
 // election is a leader that a test chooses.
@@ -102,5 +105,48 @@ func TestBrokerLogin(t *testing.T) {
 	}
 	if user, password, err := brokerLogin(config.Config{})(); user != "" || password != nil || err != nil {
 		t.Errorf("without a user: got %q, %q, %v", user, password, err)
+	}
+}
+
+// tellers is engine.Peers of which some nodes do not tell their devices.
+type tellers struct {
+	engine.Peers
+	deaf map[string]bool
+}
+
+func (p tellers) Tell(_ context.Context, node string, _ engine.Owed) (job.Told, bool, error) {
+	if p.deaf[node] {
+		return job.Told{}, false, errors.New("deaf")
+	}
+	return job.Told{}, true, nil
+}
+
+// TestThroughActive has the active node tell devices, and this one while that one
+// cannot.
+func TestThroughActive(t *testing.T) {
+	t.Parallel()
+	active := ""
+	p := &throughActive{Peers: tellers{deaf: map[string]bool{"b": true}}, active: func() string { return active }}
+	for _, c := range []struct {
+		name, active, want string // want is the node, or nothing for this one
+		told               bool
+	}{
+		{"nobody else is active", "", "", true},
+		{"another one is", "a", "a", true},
+		{"it goes on", "a", "a", true},
+		{"one that does not tell", "b", "b", false},
+		{"it is left alone", "b", "", true},
+		{"but not the one that follows it", "a", "a", true},
+	} {
+		active = c.active
+		holders, others := p.Route("thing", "")
+		if got := strings.Join(holders, " "); got != c.want || others != (c.want == "") {
+			t.Errorf("%s: got %q, others: %t, want %q", c.name, got, others, c.want)
+		}
+		for _, node := range holders {
+			if _, ok, err := p.Tell(t.Context(), node, engine.Owed{}); ok != c.told || (err == nil) != c.told {
+				t.Errorf("%s: told: %t, %v", c.name, ok, err)
+			}
+		}
 	}
 }

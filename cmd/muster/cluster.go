@@ -216,14 +216,17 @@ func derive(masterKey []byte, purpose string) string {
 }
 
 // configure makes an engine one of many: it goes by the clock of the database and
-// works on the parts of this node. route says which nodes a thing's devices are
+// works on the parts of this node. d says which nodes a thing's devices are
 // connected to.
-func (m *membership) configure(c *engine.Config, route func(thing, namespace string) ([]string, bool)) {
+func (m *membership) configure(c *engine.Config, d *devices) {
 	if m == nil {
 		return
 	}
-	m.peers = peers.New(peers.Config{Bus: m.bus, Node: m.node.ID(), Route: route, Log: m.log})
+	m.peers = peers.New(peers.Config{Bus: m.bus, Node: m.node.ID(), Route: d.route, Log: m.log})
 	c.Clock, c.Parts, c.Peers = engine.ClockOf(m.node.Now), m.owned, m.peers
+	if d.cfg.MQTTBroker != "" {
+		c.Peers = &throughActive{Peers: m.peers, active: func() string { return d.activeElsewhere(m.node) }}
+	}
 }
 
 // led returns the loop that sweeps groups, for whoever leads. The others do not
@@ -256,9 +259,9 @@ func (m *membership) led(sweep *registry.GroupSweep) []engine.Loop {
 const sweepEvery = 3 * time.Second
 
 // follow keeps an engine and its uids in step with the cluster.
-func (m *membership) follow(e *engine.Engine, uids *job.UIDs) error {
+func (m *membership) follow(e *engine.Engine, uids *job.UIDs) {
 	if m == nil {
-		return nil
+		return
 	}
 	changed := func() {
 		uids.SetSlot(m.node.Slot())
@@ -269,6 +272,13 @@ func (m *membership) follow(e *engine.Engine, uids *job.UIDs) error {
 	}
 	m.node.OnChange(changed)
 	changed()
+}
+
+// serve lets other nodes reach the engine, which can tell devices by now.
+func (m *membership) serve(e *engine.Engine) error {
+	if m == nil {
+		return nil
+	}
 	return m.peers.Serve(e)
 }
 

@@ -55,15 +55,12 @@ func (s *server) build(ctx context.Context, metrics *prometheus.Registry) error 
 		Store: s.folder.store, UIDs: uids, Account: s.cfg.Account, StrictTerminal: s.cfg.StrictTerminal, Log: s.log,
 		Publisher: publisher,
 	}
-	s.members.configure(&c, s.devices.route)
+	s.members.configure(&c, s.devices)
 	s.engine, err = engine.New(ctx, c)
 	if err != nil {
 		return err
 	}
-	err = s.members.follow(s.engine, uids)
-	if err != nil {
-		return err
-	}
+	s.members.follow(s.engine, uids)
 	metrics.MustRegister(s.members.metrics()...)
 	metrics.MustRegister(loopFailures(s.engine.LoopFailures), newEngineMetrics(s.engine, s.folder.store))
 	r := registry.New(registry.Config{
@@ -89,6 +86,9 @@ func (s *server) build(ctx context.Context, metrics *prometheus.Registry) error 
 		s.devices.active = whileLeader(s.members.node)
 	}
 	err = s.devices.build(ctx, s, s.engine, metrics)
+	if err == nil {
+		err = s.members.serve(s.engine)
+	}
 	if err != nil {
 		return err
 	}

@@ -207,6 +207,7 @@ func (n *Node) renewedAt(start time.Duration, moves int, r renewal, err error) (
 		n.lapse.Reset(start + n.cfg.TTL - n.local())
 	}
 	n.peers, n.dead = r.view.others(n.peers)
+	n.lead = r.view.lead()
 	calm = n.moves == moves && moves%2 == 0
 	if calm {
 		n.parts, n.withheld = r.view.owned(), nil
@@ -223,6 +224,16 @@ func (v view) owned() []Part {
 		}
 	}
 	return ps
+}
+
+// lead returns the node that owns part 0, the first of all.
+func (v view) lead() string {
+	for _, l := range v.leases {
+		if l.Part == 0 {
+			return l.Node
+		}
+	}
+	return ""
 }
 
 // others returns the other nodes that live and that are dead. One that is silent

@@ -73,7 +73,7 @@ func (n *Node) end(v view, m moves, err error) {
 	for _, l := range m.leases {
 		v.leases[slices.IndexFunc(v.leases, func(x store.Lease) bool { return x.Part == l.Part })] = l
 	}
-	n.parts, n.withheld = v.owned(), nil
+	n.parts, n.withheld, n.lead = v.owned(), nil, v.lead()
 	n.cfg.Log.Info("cluster: parts changed", "node", n.id, "before", before, "after", len(n.parts), "from", len(m.from))
 }
 

@@ -67,6 +67,7 @@ type Node struct {
 	parts    []Part        // guarded by mu: owned as of then, or since
 	withheld map[int]bool  // guarded by mu: being given up
 	moves    int           // guarded by mu: how often a move has begun or ended: odd while one is under way
+	lead     string        // guarded by mu: the owner of part 0, as far as is known
 	peers    []store.Node  // guarded by mu
 	dead     []store.Node  // guarded by mu
 	watchers []func()      // guarded by mu
@@ -150,6 +151,14 @@ func (n *Node) current() []Part {
 func (n *Node) Leader() bool {
 	ps := n.Parts()
 	return len(ps) > 0 && ps[0].Part == 0
+}
+
+// Lead returns the id of the node that owns part 0, or nothing if nobody does. It
+// may be a beat old: only Leader is what the node may act on.
+func (n *Node) Lead() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.lead
 }
 
 // Peers returns the other nodes that live, by id. While the database cannot be

@@ -22,8 +22,8 @@ func TestJoin(t *testing.T) {
 		}
 		w.beat(a)
 		w.even(a)
-		if !a.Leader() || a.Parts()[0].Fence != 1 || a.told == 0 {
-			t.Errorf("leader %t, first part %v, told %d times", a.Leader(), a.Parts()[0], a.told)
+		if !a.Leader() || a.Lead() != a.ID() || a.Parts()[0].Fence != 1 || a.told == 0 {
+			t.Errorf("leader %t, lead %s, first part %v, told %d times", a.Leader(), a.Lead(), a.Parts()[0], a.told)
 		}
 	})
 	t.Run("those who come get their share, by no more changes than it takes", func(t *testing.T) {
@@ -43,6 +43,11 @@ func TestJoin(t *testing.T) {
 		}
 		if want := parts + parts/2 + parts/3; changes != want {
 			t.Errorf("parts have had %d owners, want %d", changes, want)
+		}
+		for _, n := range []*member{a, b, c} {
+			if n.Lead() == "" || n.Leader() != (n.Lead() == n.ID()) {
+				t.Errorf("node %s is the leader: %t, and knows %q", n.ID(), n.Leader(), n.Lead())
+			}
 		}
 		w.peers(a, ids(b, c), nil)
 	})

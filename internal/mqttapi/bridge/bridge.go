@@ -5,7 +5,10 @@
 // A bridge has two connections. One receives requests, on every node or on the
 // active one alone (see [Mode]), and acknowledges each when the engine has
 // committed it and the broker has taken its reply. The other publishes, on every
-// node; since replies and notifications share it, they stay in order.
+// node. Replies and notifications that share it stay in order, so a node that
+// serves alone should publish the notifications of all nodes (see [Bridge.Mode]):
+// only there is it known what is being answered. In mode Shared, where any node
+// answers, there is no order between nodes.
 //
 // What Muster's own endpoint can do and a client of a broker cannot: answer a
 // device that has not subscribed to the reply, know who has published, decide
@@ -22,6 +25,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -92,6 +96,7 @@ type Bridge struct {
 	ledger  *ledger
 	pool    *pool
 
+	mode    atomic.Uint32   // a Mode, once it is known
 	handle  Handler         // set by Serve, before anything is received
 	work    context.Context // of the requests
 	giveUp  func()          // ends work
@@ -128,6 +133,9 @@ func New(c Config) (*Bridge, error) {
 	b.out, b.in = b.newLink("publish"), b.newLink("requests")
 	return b, nil
 }
+
+// Mode returns how nodes share the requests, and Auto while that is not known yet.
+func (b *Bridge) Mode() Mode { return Mode(b.mode.Load()) }
 
 // Serve connects and answers requests with handle until Close or the end of ctx,
 // and returns nil. While the broker cannot be reached it keeps trying. The end

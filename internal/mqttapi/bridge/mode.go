@@ -66,6 +66,7 @@ func (b *Bridge) receive(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
+	b.mode.Store(uint32(mode))
 	b.metrics.mode.WithLabelValues(mode.String()).Set(1)
 	b.log.Info("mqtt bridge mode", "mode", mode, "because", why)
 	for n := 1; ctx.Err() == nil; n++ {
