@@ -24,10 +24,10 @@ func (s *session) notifications(ctx context.Context) error {
 	if err := initFolder(ctx, s.program, dir); err != nil {
 		return err
 	}
-	var bare, muster []sample
+	var bare, muster, kept []sample
 	var sizes [2]int
 	for n := range s.rounds {
-		x, told, err := s.rollOutToListeners(ctx, dir, fmt.Sprint("round-", n))
+		x, told, err := s.rollOutToListeners(ctx, dir, fmt.Sprint("round-", n), false)
 		if err != nil {
 			return err
 		}
@@ -38,31 +38,45 @@ func (s *session) notifications(ctx context.Context) error {
 			return err
 		}
 		bare = append(bare, x)
-		s.log.Printf("row v, round %d: endpoint %s, Muster %s", n+1, perSecond(x.rate()), perSecond(muster[n].rate()))
+		x, _, err = s.rollOutToListeners(ctx, dir, fmt.Sprint("kept-", n), true)
+		if err != nil {
+			return err
+		}
+		kept = append(kept, x)
+		s.log.Printf("row v, round %d: endpoint %s, Muster %s, with persistent sessions %s", n+1,
+			perSecond(bare[n].rate()), perSecond(muster[n].rate()), perSecond(kept[n].rate()))
 	}
-	ratios := make([]float64, len(muster))
-	for i := range muster {
-		ratios[i] = muster[i].rate() / bare[i].rate()
+	toBare := func(of []sample) []float64 {
+		ratios := make([]float64, len(of))
+		for i := range of {
+			ratios[i] = of[i].rate() / bare[i].rate()
+		}
+		return ratios
 	}
+	limit, ratios := spread(apply(bare, sample.rate), perSecond), toBare(muster)
 	s.add(entry{
-		row: "v", what: fmt.Sprintf("job for %d connected things, notifications", s.listening), raw: spread(apply(bare, sample.rate), perSecond),
+		row: "v", what: fmt.Sprintf("job for %d connected things, notifications", s.listening), raw: limit,
 		muster: spread(apply(muster, sample.rate), perSecond), ratio: spread(ratios, ratio), goal: "≥ 0.40", verdict: judge(middle(ratios) >= .4),
 	})
-	s.note("v: from CreateJob until all have notify (%d B) and notify-next (%d B), QoS 1; CPU of a message: bare endpoint %s, Muster %s, rollout included.",
-		sizes[0], sizes[1], spread(apply(bare, sample.cpuEach), duration), spread(apply(muster, sample.cpuEach), duration))
+	s.add(entry{
+		row: "v", what: "the same with persistent sessions, durable", raw: limit,
+		muster: spread(apply(kept, sample.rate), perSecond), ratio: spread(toBare(kept), ratio),
+	})
+	s.note("v: from CreateJob until all have notify (%d B) and notify-next (%d B), QoS 1; CPU of a message: bare endpoint %s, Muster %s, with persistent sessions %s, rollout included.",
+		sizes[0], sizes[1], spread(apply(bare, sample.cpuEach), duration), spread(apply(muster, sample.cpuEach), duration), spread(apply(kept, sample.cpuEach), duration))
 	return nil
 }
 
 // rollOutToListeners rolls a job out to the group, on the real server, and
 // returns what the devices were told as well. A first job, which is canceled
-// again, warms the server up.
-func (s *session) rollOutToListeners(ctx context.Context, dir, round string) (x sample, told [2][]byte, err error) {
+// again, warms the server up. With keep their sessions are persistent.
+func (s *session) rollOutToListeners(ctx context.Context, dir, round string, keep bool) (x sample, told [2][]byte, err error) {
 	p, _, err := startMuster(ctx, s.program, dir)
 	if err != nil {
 		return x, told, err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	l, err := s.listen(ctx, p)
+	l, err := s.listen(ctx, p, keep)
 	if err != nil {
 		return x, told, err
 	}
@@ -101,7 +115,7 @@ func (s *session) fanOutBare(ctx context.Context, told [2][]byte) (x sample, err
 		return x, err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	l, err := s.listen(ctx, p)
+	l, err := s.listen(ctx, p, false)
 	if err != nil {
 		return x, err
 	}
@@ -140,13 +154,13 @@ type listeners struct {
 }
 
 // listen connects the devices of the group.
-func (s *session) listen(ctx context.Context, p *process) (*listeners, error) {
+func (s *session) listen(ctx context.Context, p *process, keep bool) (*listeners, error) {
 	l := &listeners{conns: make([]*mqttConn, s.listening), all: make(chan struct{}, 1), failed: make(chan error, 1)}
 	g, connecting := errgroup.WithContext(ctx)
 	g.SetLimit(32)
 	for i := range l.conns {
 		g.Go(func() error {
-			c, _, err := broker{address: p.mqtt}.connect(connecting, thingName(i), false)
+			c, _, err := broker{address: p.mqtt}.connect(connecting, thingName(i), keep)
 			if err != nil {
 				return err
 			}
