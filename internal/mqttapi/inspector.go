@@ -3,7 +3,6 @@ package mqttapi
 import (
 	"cmp"
 	"container/list"
-	"slices"
 	"sync"
 	"time"
 )
@@ -31,11 +30,10 @@ type Inspector struct {
 	now                       func() time.Time
 
 	mu        sync.Mutex
-	seq       int64                      // guarded by mu: the last one
-	tapes     map[string]*list.Element   // guarded by mu: of *tape, by thing
-	recent    list.List                  // guarded by mu: of *tape, the last to change in front
-	forgotten int64                      // guarded by mu: no message of a thing without a tape is later
-	followers map[string][]chan struct{} // guarded by mu: by thing
+	seq       int64                    // guarded by mu: the last one
+	tapes     map[string]*list.Element // guarded by mu: of *tape, by thing
+	recent    list.List                // guarded by mu: of *tape, the last to change in front
+	forgotten int64                    // guarded by mu: no message of a thing without a tape is later
 }
 
 // tape is a ring of one thing's messages.
@@ -54,7 +52,7 @@ func NewInspector(c InspectorConfig) *Inspector {
 	i := &Inspector{
 		now: c.Now, things: cmp.Or(c.Things, 1000), messages: cmp.Or(c.Messages, 20), payload: cmp.Or(c.Payload, 1024),
 		seq:   c.Now().UnixMicro(), // beyond what an earlier process has numbered, yet exact as a JSON number
-		tapes: make(map[string]*list.Element), followers: make(map[string][]chan struct{}),
+		tapes: make(map[string]*list.Element),
 	}
 	i.forgotten = i.seq
 	return i
@@ -85,32 +83,6 @@ func (i *Inspector) Messages(thing string, after int64) (messages []Logged, miss
 	return messages, after != 0 && after < t.forgotten
 }
 
-// Follow returns a channel on which something is received after a thing has had
-// a message, and a function that ends that. What is received stands for all
-// messages since the last: whoever follows asks Messages for what is new, so
-// that nobody who follows slowly is waited for.
-func (i *Inspector) Follow(thing string) (changed <-chan struct{}, stop func()) {
-	ch := make(chan struct{}, 1)
-	if i == nil {
-		return ch, func() {}
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.followers[thing] = append(i.followers[thing], ch)
-	return ch, func() { i.unfollow(thing, ch) }
-}
-
-func (i *Inspector) unfollow(thing string, ch chan struct{}) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	rest := slices.DeleteFunc(i.followers[thing], func(c chan struct{}) bool { return c == ch })
-	if len(rest) == 0 {
-		delete(i.followers, thing)
-		return
-	}
-	i.followers[thing] = rest
-}
-
 // record keeps messages of a thing, in order, and numbers them.
 func (i *Inspector) record(thing string, messages ...Logged) {
 	i.mu.Lock()
@@ -126,12 +98,6 @@ func (i *Inspector) record(thing string, messages ...Logged) {
 		t.forgotten = t.ring[t.next].Seq
 		t.ring[t.next] = m
 		t.next = (t.next + 1) % len(t.ring)
-	}
-	for _, ch := range i.followers[thing] {
-		select {
-		case ch <- struct{}{}:
-		default: // told already
-		}
 	}
 }
 

@@ -167,42 +167,6 @@ func TestTheInspectorIsBounded(t *testing.T) {
 	}
 }
 
-func TestFollow(t *testing.T) {
-	t.Parallel()
-	w := watched(t, mqttapi.InspectorConfig{})
-	changed, stop := w.inspector.Follow("t1")
-	other, stopOther := w.inspector.Follow("t1")
-	w.ask(b+"get", "")
-	w.ask(b+"get", "") // does not wait for who follows
-	<-changed
-	<-other
-	got, last, _ := w.kept("t1", 0)
-	if len(got) != 4 {
-		t.Errorf("got %v", got)
-	}
-	stopOther()
-	w.ask("$aws/things/t2/jobs/get", "")
-	select {
-	case <-changed:
-		t.Error("told of another thing")
-	default:
-	}
-	w.ask(b+"x/get", "")
-	<-changed
-	if got, _, _ := w.kept("t1", last); len(got) != 2 {
-		t.Errorf("got %v", got)
-	}
-	stop()
-	w.ask(b+"get", "")
-	for _, ch := range []<-chan struct{}{changed, other} {
-		select {
-		case <-ch:
-			t.Error("told after the end")
-		default:
-		}
-	}
-}
-
 func TestNoInspector(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(w *world) { w.inspector = nil })
@@ -211,13 +175,6 @@ func TestNoInspector(t *testing.T) {
 	w.ask(b+"get", "")
 	if got, missing := w.inspector.Messages("t1", 7); got != nil || missing {
 		t.Errorf("got %v, %v", got, missing)
-	}
-	changed, stop := w.inspector.Follow("t1")
-	stop()
-	select {
-	case <-changed:
-		t.Error("told something")
-	default:
 	}
 }
 
@@ -229,10 +186,8 @@ func TestTheInspectorIsSafeForManyAtOnce(t *testing.T) {
 		wg.Go(func() {
 			for range 50 {
 				thing := fmt.Sprintf("t%d", i)
-				_, stop := w.inspector.Follow(thing)
 				w.ask("$aws/things/"+thing+"/jobs/get", "")
 				w.kept(fmt.Sprintf("t%d", (i+1)%6), 0)
-				stop()
 			}
 		})
 	}
