@@ -23,7 +23,6 @@ import (
 	"muster/internal/mqttapi"
 	"muster/internal/mqttapi/bridge"
 	"muster/internal/store"
-	"muster/internal/topic"
 )
 
 // Names of the listeners, in metrics and for the Connect hook.
@@ -109,10 +108,7 @@ func (d *devices) route(thing, namespace string) (holders []string, others bool)
 	if d.peers == nil {
 		return nil, true // the broker is everybody's
 	}
-	t := topic.Topic{Kind: topic.Notify, Thing: thing, Namespace: namespace}
-	next := t
-	next.Kind = topic.NotifyNext
-	return d.peers.Route(t.String(), next.String())
+	return d.peers.Route(mqttapi.Holders(thing, namespace)...)
 }
 
 // build makes the endpoint.

@@ -56,20 +56,42 @@ func CanMatchMessages(filter string) bool {
 	return first == "#" || !deeper && (first == "+" || strings.HasPrefix(first, "notify"))
 }
 
-// Notifications returns the topics of notifications that a filter with wildcards is
-// for, if it is about one thing: a device may subscribe to all of its jobs topics
-// at once. Those of namespaces are not among them.
+// Notifications returns the topics of which whoever subscribes to a filter with
+// wildcards is a holder, see Holders, if it is about one thing: a device may
+// subscribe to all of its jobs topics at once.
 func Notifications(filter string) []string {
 	rest, ok := strings.CutPrefix(filter, "$aws/things/")
 	if !ok {
 		return nil
 	}
 	thing, rest, _ := strings.Cut(rest, "/")
-	if thing == "+" || thing == "#" || rest != "jobs/#" && rest != "jobs/+" && rest != "#" {
+	if wild(thing) || rest != "jobs/#" && rest != "jobs/+" && rest != "#" {
 		return nil
 	}
-	t := topic.Topic{Kind: topic.Notify, Thing: thing}
-	next := t
-	next.Kind = topic.NotifyNext
-	return []string{t.String(), next.String()}
+	return []string{notify(thing, ""), notifyNext(thing, ""), everyNamespace(thing)}
 }
+
+// Holders returns the topics whose subscribers must be told of a change of a thing's
+// queue in a namespace: the notifications themselves, and, since nobody knows which
+// namespaces there will be, one that stands for those of all of them.
+func Holders(thing, namespace string) []string {
+	topics := []string{notify(thing, namespace), notifyNext(thing, namespace)}
+	if namespace != "" {
+		topics = append(topics, everyNamespace(thing))
+	}
+	return topics
+}
+
+func wild(segment string) bool { return segment == "+" || segment == "#" }
+
+func notify(thing, namespace string) string {
+	return topic.Topic{Kind: topic.Notify, Thing: thing, Namespace: namespace}.String()
+}
+
+func notifyNext(thing, namespace string) string {
+	return topic.Topic{Kind: topic.NotifyNext, Thing: thing, Namespace: namespace}.String()
+}
+
+// everyNamespace is what the notifications of a namespace without a name would be
+// sent to. There is none, so nothing ever is.
+func everyNamespace(thing string) string { return notify(thing, "") + "-namespace-" }

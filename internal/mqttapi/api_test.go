@@ -254,14 +254,44 @@ func TestCanMatchMessages(t *testing.T) {
 
 func TestNotificationsOfAFilter(t *testing.T) {
 	t.Parallel()
-	both := []string{b + "notify", b + "notify-next"}
+	all := []string{b + "notify", b + "notify-next", b + "notify-namespace-"}
 	for filter, want := range map[string][]string{
-		b + "#": both, b + "+": both, "$aws/things/t1/#": both,
+		b + "#": all, b + "+": all, "$aws/things/t1/#": all,
 		b + "notify": nil, b + "get/+": nil, "$aws/things/+/jobs/#": nil, "$aws/things/#": nil, "$aws/#": nil, "$aws/things/t1/shadow/#": nil,
 		"$share/g/$aws/things/t1/#": nil, "t1/jobs/#": nil, "": nil,
 	} {
 		if got := mqttapi.Notifications(filter); !slices.Equal(got, want) {
 			t.Errorf("%s: got %v, want %v", filter, got, want)
+		}
+	}
+}
+
+// TestWhoMustBeToldOfAChange has devices with one subscription each. A device that
+// takes all topics of its jobs must be told of every namespace, too.
+func TestWhoMustBeToldOfAChange(t *testing.T) {
+	t.Parallel()
+	for _, x := range []struct {
+		filter, namespace string
+		want              bool
+	}{
+		{b + "notify", "", true},
+		{b + "notify-next", "", true},
+		{b + "notify", "ns", false},
+		{b + "notify-namespace-ns", "ns", true},
+		{b + "notify-next-namespace-ns", "ns", true},
+		{b + "notify-namespace-ns", "", false},
+		{b + "notify-namespace-ns", "other", false},
+		{b + "#", "", true},
+		{b + "#", "ns", true},
+		{b + "+", "ns", true},
+		{"$aws/things/t1/#", "ns", true},
+		{"$aws/things/t2/#", "ns", false},
+		{"$aws/things/+/jobs/#", "ns", false},
+	} {
+		held := append(mqttapi.Notifications(x.filter), x.filter)
+		got := slices.ContainsFunc(mqttapi.Holders("t1", x.namespace), func(topic string) bool { return slices.Contains(held, topic) })
+		if got != x.want {
+			t.Errorf("%s of namespace %q: got %v, want %v", x.filter, x.namespace, got, x.want)
 		}
 	}
 }
