@@ -33,7 +33,7 @@ func (k *checkpoints) wake() {
 
 func (k *checkpoints) run() {
 	for k.wait(k.woken) && k.pause(checkpointEvery) {
-		if k.s.health.err() != nil && k.pause(probeEvery-checkpointEvery) {
+		if k.s.health.failing() && k.pause(probeEvery-checkpointEvery) {
 			k.s.probe() // its commit wakes us again
 		}
 		start := time.Now()

@@ -24,6 +24,7 @@ type conn struct {
 	stmts map[string]*stmt
 	args  []driver.NamedValue
 	seen  func(query string) // told each statement once, for tests
+	hurt  func(error)        // told of damage; nil tells nobody
 
 	// broken is set when an error may have ended the transaction under us. No
 	// statement runs from then on until rollback: SQLite would run it, and keep

@@ -40,6 +40,9 @@ func (c *conn) check(err error) error {
 	case may:
 		err = apierr.Wrap(apierr.Unavailable, err, "%s", text)
 	case damaged(err):
+		if c.hurt != nil {
+			c.hurt(err)
+		}
 		err = fmt.Errorf("sqlite: the database file is damaged: %w", err)
 	default:
 		return err

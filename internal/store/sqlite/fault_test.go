@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -133,7 +135,9 @@ func TestHalfWriteIsUndone(t *testing.T) {
 	}
 }
 
-// TestDamagedFile shows that damage is neither hidden nor called passing.
+// TestDamagedFile shows that damage is neither hidden nor called passing: writes
+// that work elsewhere do not make the store well, nor does a restart, but a
+// sound file does.
 func TestDamagedFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -145,26 +149,68 @@ func TestDamagedFile(t *testing.T) {
 		}
 	})
 	file := filepath.Join(dir, "muster.db")
-	data, err := os.ReadFile(file)
+	sound, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	half := len(data) / 2 / 4096 * 4096
-	for i := half; i < len(data); i++ {
-		data[i] = 0xff
+	broken := slices.Clone(sound)
+	for i := len(broken) / 2 / 4096 * 4096; i < len(broken); i++ {
+		broken[i] = 0xff
 	}
-	write(t, file, data)
+	write(t, file, broken)
 	s, err := sqlite.Open(t.Context(), sqlite.Config{Dir: dir})
 	if err != nil {
-		return // better still
+		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() })
+	if err := s.Health(t.Context()); err != nil {
+		t.Errorf("health is %v before anybody has met the damage", err)
+	}
 	err = s.View(t.Context(), func(r store.Reader) error {
 		_, _, _, err := r.Things(store.ThingFilter{}, store.Page[string]{Limit: 1000})
 		return err
 	})
 	if err == nil || apierr.KindOf(err) != apierr.Internal || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("got error %v, want that the file is damaged", err)
+	}
+	unwell(t, s)
+	if err := s.UpdatePart(t.Context(), 0, 1, func(store.Tx) error { return nil }); err != nil {
+		t.Errorf("got error %v from a write elsewhere", err)
+	}
+	unwell(t, s)
+	_ = s.Close() // may well fail
+
+	s, err = sqlite.Open(t.Context(), sqlite.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unwell(t, s)
+	_ = s.Close()
+
+	for _, name := range []string{"-wal", "-shm"} {
+		if err := os.Remove(file + name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	write(t, file, sound)
+	for range 2 {
+		database(t, dir, func(s *sqlite.Store) {
+			if err := s.Health(t.Context()); err != nil {
+				t.Errorf("health is %v with a sound file", err)
+			}
+		})
+	}
+	if _, err := os.Stat(file + "-damaged"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the note of the damage is still there: %v", err)
+	}
+}
+
+// unwell shows that a store says that it is damaged, to a stranger, too.
+func unwell(t *testing.T, s *sqlite.Store) {
+	t.Helper()
+	err := s.Health(t.Context())
+	e, ok := errors.AsType[*apierr.Error](err)
+	if !ok || e.Kind != apierr.Unavailable || !strings.Contains(e.Message, "damaged") || !strings.Contains(e.Message, "backup") {
+		t.Errorf("health is %v, want that the file is damaged", err)
 	}
 }
 

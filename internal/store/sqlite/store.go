@@ -59,6 +59,7 @@ type Store struct {
 	checkpoints *checkpoints
 	readers     chan *conn // nil stands for one that is not open
 	health      health
+	hurt        func(error) // told of damage by every connection; nil while the store is being opened
 	lock        *flock.Flock
 
 	loops sync.WaitGroup
@@ -127,6 +128,10 @@ func (s *Store) open() error {
 	for range maxReaders {
 		s.readers <- nil
 	}
+	// From here on damage is known to Health; until here it is the error of Open.
+	s.health.marker, s.health.log = s.file+"-damaged", s.log
+	s.w.c.hurt, s.checkpoints.c.hurt, s.hurt = s.health.hurt, s.health.hurt, s.health.hurt
+	s.inspect(s.w.c)
 	s.loops.Go(s.w.run)
 	s.loops.Go(s.checkpoints.run)
 	return nil
@@ -180,9 +185,12 @@ func (s *Store) unwritable(err error) error {
 func (s *Store) connect(pragmas ...string) (*conn, error) {
 	c, err := connect(s.file, append([]string{`temp_store(MEMORY)`, `foreign_keys(OFF)`}, pragmas...)...)
 	if err != nil {
+		if damaged(err) && s.hurt != nil {
+			s.hurt(err)
+		}
 		return nil, err
 	}
-	c.seen = s.cfg.seen
+	c.seen, c.hurt = s.cfg.seen, s.hurt
 	return c, nil
 }
 
