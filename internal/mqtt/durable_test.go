@@ -1,9 +1,13 @@
 package mqtt_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"muster/internal/mqtt"
 	"muster/internal/mqtt/codec"
@@ -128,5 +132,43 @@ func TestPublishOfTheServerWaitsUntilDurable(t *testing.T) {
 	}
 	if err := e.Publish(t.Context(), mqtt.Message{Topic: "a/+"}); err == nil {
 		t.Error("published to a filter")
+	}
+}
+
+// stuckDisk is a Sessions that never comes to keeping what is retained.
+type stuckDisk struct {
+	mqtt.Memory
+	retained atomic.Int64
+}
+
+func (s *stuckDisk) Retain(*mqtt.Message, func(error)) { s.retained.Add(1) }
+
+func TestWhoPublishesMoreThanCanBeKeptIsNotReadFrom(t *testing.T) {
+	t.Parallel()
+	for _, qos := range []codec.QoS{codec.QoS0, codec.QoS1} {
+		t.Run(fmt.Sprint("QoS ", qos), func(t *testing.T) {
+			t.Parallel()
+			disk := new(stuckDisk)
+			inBubble(t, mqtt.Config{Sessions: disk}, func(b *bubble) {
+				p := b.open(&codec.Connect{Version: 4, ClientID: []byte("c"), CleanStart: true})
+				var flood []byte
+				for i := range 1000 {
+					m := message(qos, fmt.Sprint("r/", i), "x")
+					m.Retain = true
+					flood = append(flood, stream(b.t, codec.V311, m)...)
+				}
+				var writes sync.WaitGroup
+				writes.Go(func() { _, _ = p.nc.Write(flood) })
+				synctest.Wait()
+				if got := disk.retained.Load(); got == 0 || got > 64 {
+					b.t.Errorf("%d messages wait to be kept", got)
+				}
+				_ = p.nc.Close()
+				writes.Wait()
+				ctx, cancel := context.WithCancel(b.t.Context())
+				cancel()
+				_ = b.Close(ctx) // it waits for the disk no longer
+			})
+		})
 	}
 }

@@ -127,7 +127,7 @@ func (k *conn) request(p *codec.Publish, topic topicName) *ending {
 
 // ack is an acknowledgement that waits for something to become durable.
 type ack struct {
-	id     uint16
+	id     uint16 // 0 for a message of QoS 0, of which the client is told nothing
 	reason codec.Reason
 	wait   *pending
 }
@@ -136,9 +136,11 @@ type ack struct {
 // the store, if the client sends one message after another.
 const maxAcks = 64
 
-// acknowledge acknowledges a message when all of it is durable.
+// acknowledge acknowledges a message when all of it is durable. If it is of QoS 0,
+// but retained, there is something to wait for, too: a client must not publish more
+// than can be kept, whatever it wants to know of that.
 func (k *conn) acknowledge(p *codec.Publish, wait *pending) *ending {
-	if p.QoS == 0 {
+	if p.QoS == 0 && wait.over() {
 		return nil
 	}
 	return k.enqueue(ack{id: p.PacketID, wait: wait})
@@ -148,7 +150,7 @@ func (k *conn) acknowledge(p *codec.Publish, wait *pending) *ending {
 // sent: they must go in the order of the messages [MQTT-4.6.0-2].
 func (k *conn) enqueue(a ack) *ending {
 	if len(k.acks) == 0 && (a.wait == nil || a.wait.over()) {
-		k.sendPuback(a.id, a.reason)
+		k.answer(a)
 		return nil
 	}
 	k.acks = append(k.acks, a)
@@ -164,7 +166,7 @@ func (k *conn) settle() *ending {
 	for i, a := range k.acks {
 		if a.wait != nil {
 			if err := a.wait.wait(k.srv.ctx); err != nil {
-				if k.version < codec.V5 {
+				if k.version < codec.V5 && a.id != 0 {
 					k.acks = nil
 					return serverError(err)
 				}
@@ -172,7 +174,7 @@ func (k *conn) settle() *ending {
 				a.reason = codec.UnspecifiedError
 			}
 		}
-		k.sendPuback(a.id, a.reason)
+		k.answer(a)
 		k.acks[i] = ack{}
 	}
 	k.acks = k.acks[:0]
@@ -180,4 +182,10 @@ func (k *conn) settle() *ending {
 		k.acks = nil
 	}
 	return nil
+}
+
+func (k *conn) answer(a ack) {
+	if a.id != 0 {
+		k.sendPuback(a.id, a.reason)
+	}
 }

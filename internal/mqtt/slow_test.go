@@ -81,7 +81,7 @@ func TestPublisherDoesNotWaitForWhatHasGatheredOffline(t *testing.T) {
 			pub.publish(codec.QoS1, "a", "x")
 		}
 		begun := time.Now()
-		p = b.open(&codec.Connect{Version: 4, ClientID: []byte("away")})
+		b.open(&codec.Connect{Version: 4, ClientID: []byte("away")})
 		pub.publish(codec.QoS1, "a", "x")
 		pub.quiet()
 		if took := time.Since(begun); took > 0 {

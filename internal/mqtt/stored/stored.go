@@ -5,13 +5,17 @@
 // Changes wait in one queue and are written in order, all that wait at once in
 // one transaction: publishers share commits, as those who change executions do.
 // Of the changes to one session only what they come to is written. A message that
-// is acknowledged before its turn has come is never written.
+// is acknowledged before its turn has come is never written, and of the retained
+// messages of a topic that wait only the last one is: what waits is thus no more
+// than what the sessions and the retained messages are, however long the store
+// takes.
 package stored
 
 import (
 	"context"
 	"crypto/sha256"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"muster/internal/apierr"
@@ -34,6 +38,8 @@ type Sessions struct {
 	mu      sync.Mutex // guards what follows
 	waiting []*change
 	unsent  map[store.SessionPlace]*change // messages in waiting
+	topics  map[string]*change             // retained messages in waiting
+	taken   int                            // since waiting was last swept, messages that were taken back
 	closed  bool
 }
 
@@ -63,6 +69,7 @@ type change struct {
 	message  *store.SessionMessage
 	retained *store.Retained
 	done     func(error) // may be nil
+	also     []func(error)
 	err      error       // why it was left out when the others were written
 	begun    bool        // it is too late to take it back; guarded by the sessions
 }
@@ -77,7 +84,7 @@ func begin(s store.Store, node string, log *slog.Logger) *Sessions {
 	}
 	k := &Sessions{
 		store: s, node: node, log: log, woken: make(chan struct{}, 1), ended: make(chan struct{}),
-		unsent: make(map[store.SessionPlace]*change),
+		unsent: make(map[store.SessionPlace]*change), topics: make(map[string]*change),
 	}
 	go k.run()
 	return k
@@ -135,11 +142,7 @@ func (k *Sessions) Append(s mqtt.SessionRef, m mqtt.QueuedMessage, done func(err
 		SessionPlace: store.SessionPlace{Key: keyOf(s.ClientID), Seq: int64(m.Seq)},
 		Retain:       m.Retain, Expires: m.Message.Expires, Packet: packet,
 	}
-	c := &change{kind: add, at: row.SessionPlace, epoch: s.Epoch, message: row, done: done}
-	k.mu.Lock()
-	k.unsent[row.SessionPlace] = c
-	k.mu.Unlock()
-	k.add(c)
+	k.add(&change{kind: add, at: row.SessionPlace, epoch: s.Epoch, message: row, done: done})
 }
 
 // Ack implements mqtt.Sessions.
@@ -151,7 +154,9 @@ func (k *Sessions) Ack(s mqtt.SessionRef, seq uint64, done func(error)) {
 	if c != nil {
 		// It has arrived: nothing is left to be kept.
 		delete(k.unsent, at)
-		kept, c.kind, c.done = c.done, none, nil
+		kept = c.done
+		c.kind, c.done, c.message = none, nil, nil
+		k.sweep()
 	}
 	k.mu.Unlock()
 	if c != nil {
@@ -176,11 +181,23 @@ func (k *Sessions) Retain(m *mqtt.Message, done func(error)) {
 	k.add(&change{kind: retain, retained: row, done: done})
 }
 
-// add puts a change at the end of the queue.
+// sweep drops what is no longer wanted from the queue, every now and then. The lock
+// must be held.
+func (k *Sessions) sweep() {
+	k.taken++
+	if k.taken < maxBatch || 2*k.taken < len(k.waiting) {
+		return
+	}
+	k.taken = 0
+	k.waiting = slices.DeleteFunc(k.waiting, func(c *change) bool { return c.kind == none })
+}
+
+// add puts a change at the end of the queue, or in the place of one that it makes
+// superfluous.
 func (k *Sessions) add(c *change) {
 	k.mu.Lock()
 	closed := k.closed
-	if !closed {
+	if !closed && !k.join(c) {
 		k.waiting = append(k.waiting, c)
 	}
 	k.mu.Unlock()
@@ -189,6 +206,29 @@ func (k *Sessions) add(c *change) {
 		return
 	}
 	k.wake()
+}
+
+// join notes a change that others may have to do with before it is written. It
+// reports whether c has become part of one that waits. The lock must be held.
+func (k *Sessions) join(c *change) bool {
+	switch c.kind {
+	case add:
+		k.unsent[c.at] = c
+	case retain:
+		first := k.topics[c.retained.Topic]
+		if first == nil {
+			k.topics[c.retained.Topic] = c
+			return false
+		}
+		if c.retained.Stamp >= first.retained.Stamp {
+			first.retained = c.retained
+		}
+		if c.done != nil {
+			first.also = append(first.also, c.done)
+		}
+		return true
+	}
+	return false
 }
 
 func (k *Sessions) wake() {
@@ -233,8 +273,13 @@ func (k *Sessions) take() (batch []*change, closed bool) {
 	}
 	for _, c := range batch {
 		c.begun = true
-		if k.unsent[c.at] == c {
-			delete(k.unsent, c.at)
+		switch c.kind {
+		case add:
+			if k.unsent[c.at] == c { // and not that of a later session
+				delete(k.unsent, c.at)
+			}
+		case retain:
+			delete(k.topics, c.retained.Topic)
 		}
 	}
 	return batch, k.closed
@@ -263,5 +308,8 @@ func (k *Sessions) write(changes []*change) {
 			c.err = err
 		}
 		tell(c.done, c.err)
+		for _, done := range c.also {
+			done(c.err)
+		}
 	}
 }
