@@ -185,6 +185,19 @@ func TestNamespacesAreApart(t *testing.T) {
 	contains("PUT", "/things/t1/jobs/$next", "", false)
 	contains("PUT", "/things/t1/jobs/$next?namespaceId=ns", "", true)
 	w.refused("iot-jobs-data", "POST", "/things/t1/jobs/spaced?namespaceId=other", `{"status":"SUCCEEDED"}`, 404, "ResourceNotFoundException")
+	// Whoever names the job need not name its namespace, and operators see everything.
+	contains("GET", "/things/t1/jobs/spaced", "", true)
+	w.ok("iot-jobs-data", "POST", "/things/t1/jobs/spaced", `{"status":"IN_PROGRESS"}`)
+	for _, list := range []string{"/jobs", "/things/t1/jobs"} {
+		r := w.send(t, "GET", list, "", "Test-Service", "iot")
+		if !strings.Contains(r.body, `"spaced"`) || !strings.Contains(r.body, `"j1"`) {
+			t.Errorf("%s: got %s, want both jobs", list, r.body)
+		}
+		r = w.send(t, "GET", list+"?namespaceId=ns", "", "Test-Service", "iot")
+		if !strings.Contains(r.body, `"spaced"`) || strings.Contains(r.body, `"j1"`) {
+			t.Errorf("%s of the namespace: got %s, want its job alone", list, r.body)
+		}
+	}
 	w.ok("iot-jobs-data", "POST", "/things/t1/jobs/spaced?namespaceId=ns", `{"status":"SUCCEEDED"}`)
 }
 
