@@ -2,16 +2,21 @@ package httpapi_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"muster/internal/auth"
 	"muster/internal/engine"
 	"muster/internal/registry"
+	"muster/internal/wire"
 )
 
 const (
@@ -161,6 +166,37 @@ func TestDeniedIsToldAsThePlaneDoes(t *testing.T) {
 		if !asked[action] {
 			t.Errorf("%s was not asked for", action)
 		}
+	}
+}
+
+// TestListsOfChangingJobs: the list is ordered by status, so a job that completes
+// between two pages is in both, and none is left out [divergences, U20].
+func TestListsOfChangingJobs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.job()
+	w.wait(time.Second)
+	w.ok("iot", "PUT", "/jobs/j2", `{"document":"{}","targets":["`+thingARN+`t1"]}`)
+	var seen []string
+	for token := ""; ; {
+		body := w.ok("iot", "GET", "/jobs?"+url.Values{"maxResults": {"1"}, "nextToken": {token}}.Encode(), "")
+		var page wire.ListJobsResponse
+		if err := json.Unmarshal([]byte(body), &page); err != nil {
+			t.Fatal(err)
+		}
+		for _, j := range page.Jobs {
+			seen = append(seen, j.JobID+" "+j.Status)
+			if len(seen) == 1 {
+				w.ok("iot-jobs-data", "POST", "/things/t1/jobs/j2", `{"status":"SUCCEEDED"}`)
+				w.wait(time.Second)
+			}
+		}
+		if token = page.NextToken; token == "" {
+			break
+		}
+	}
+	if want := []string{"j2 IN_PROGRESS", "j1 IN_PROGRESS", "j2 COMPLETED"}; !slices.Equal(seen, want) {
+		t.Errorf("got %q, want %q", seen, want)
 	}
 }
 
