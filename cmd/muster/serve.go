@@ -68,12 +68,21 @@ func (s *server) greet(w io.Writer) {
 	fmt.Fprintf(w, "Muster %s is ready.\n\n", version)
 	fmt.Fprintf(w, "  endpoint     %s\n", s.url())
 	for _, url := range s.devices.urls() {
-		fmt.Fprintf(w, "  devices      %s\n", url)
+		fmt.Fprintf(w, "  devices      %s%s\n", url, s.admits(url))
 	}
 	fmt.Fprintf(w, "  data         %s\n  credentials  %s%s\n\n", absolute(s.cfg.Data), credentials, note)
 	fmt.Fprintf(w, "AWS clients, here with the AWS CLI:\n\n%s\n  aws --profile muster iot list-jobs\n\n",
 		exports(credentials, s.url(), s.cfg.Region))
 	fmt.Fprintf(w, "Muster's own commands, in another terminal:\n\n  muster jobs list%s\n\n", dataFlag(s.cfg.Data))
+}
+
+// admits says who gets in at a listener for devices, where that is not plain:
+// elsewhere it takes a certificate or a signature.
+func (s *server) admits(url string) string {
+	if s.devices.plain != nil && url == "mqtt://"+s.devices.plain.Addr().String() {
+		return " (every program on this machine, without credentials; --mqtt-listen off closes it)"
+	}
+	return ""
 }
 
 // dataFlag returns what Muster's own commands need to find a data folder.

@@ -76,12 +76,23 @@ func TestServeWithoutMetrics(t *testing.T) {
 	}
 }
 
+func TestServeWithoutPlainMQTTSaysNothingOfIt(t *testing.T) {
+	t.Parallel()
+	p, _ := serve(t, t.TempDir(), "--mqtt-listen", "off")
+	if strings.Contains(p.stdout.String(), "without credentials") {
+		t.Errorf("got %q", p.stdout)
+	}
+}
+
 func TestFirstStartMakesAKeyOnce(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
 	p, url := serve(t, data)
 	if !strings.Contains(p.stdout.String(), "(new: the first access key)") {
 		t.Errorf("got %q, want it to say that there is a new key", p.stdout)
+	}
+	if !strings.Contains(p.stdout.String(), "without credentials") {
+		t.Errorf("got %q, want it to say that plain MQTT asks for no credentials", p.stdout)
 	}
 	first, _, err := client.FindCredentials(client.Sources{Data: data, Profile: "muster"})
 	if err != nil {
