@@ -90,16 +90,13 @@ func (c groupsAddCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range c.Things {
-		err := api.AddThingToThingGroup(ctx, &wire.AddThingToThingGroupRequest{ThingGroupName: c.Name, ThingName: t})
+	return each(sys, c.outputFlags, "things", c.Things, func(name string) (thingName, error) {
+		err := api.AddThingToThingGroup(ctx, &wire.AddThingToThingGroupRequest{ThingGroupName: c.Name, ThingName: name})
 		if err != nil {
-			return fmt.Errorf("thing %s: %w", t, err)
+			return thingName{}, fmt.Errorf("thing %s: %w", name, err)
 		}
-		if err := c.done(sys, struct{}{}, "thing %s is in group %s", t, c.Name); err != nil {
-			return err
-		}
-	}
-	return nil
+		return thingName{name}, nil
+	}, func(name string) string { return "thing " + name + " is in group " + c.Name })
 }
 
 type groupsRemoveCmd struct {
@@ -114,16 +111,13 @@ func (c groupsRemoveCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range c.Things {
-		err := api.RemoveThingFromThingGroup(ctx, &wire.RemoveThingFromThingGroupRequest{ThingGroupName: c.Name, ThingName: t})
+	return each(sys, c.outputFlags, "things", c.Things, func(name string) (thingName, error) {
+		err := api.RemoveThingFromThingGroup(ctx, &wire.RemoveThingFromThingGroupRequest{ThingGroupName: c.Name, ThingName: name})
 		if err != nil {
-			return fmt.Errorf("thing %s: %w", t, err)
+			return thingName{}, fmt.Errorf("thing %s: %w", name, err)
 		}
-		if err := c.done(sys, struct{}{}, "thing %s is not in group %s", t, c.Name); err != nil {
-			return err
-		}
-	}
-	return nil
+		return thingName{name}, nil
+	}, func(name string) string { return "thing " + name + " is not in group " + c.Name })
 }
 
 type groupsDeleteCmd struct {
@@ -137,13 +131,15 @@ func (c groupsDeleteCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range c.Names {
+	return each(sys, c.outputFlags, "thingGroups", c.Names, func(name string) (groupName, error) {
 		if err := api.DeleteThingGroup(ctx, &wire.DeleteThingGroupRequest{ThingGroupName: name}); err != nil {
-			return fmt.Errorf("group %s: %w", name, err)
+			return groupName{}, fmt.Errorf("group %s: %w", name, err)
 		}
-		if err := c.done(sys, struct{}{}, "group %s is deleted", name); err != nil {
-			return err
-		}
-	}
-	return nil
+		return groupName{name}, nil
+	}, func(name string) string { return "group " + name + " is deleted" })
+}
+
+// groupName is a group in the answer of a command for which the API has none.
+type groupName struct {
+	GroupName string `json:"groupName"`
 }

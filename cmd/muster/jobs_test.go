@@ -104,6 +104,47 @@ func TestDocumentFromStandardInput(t *testing.T) {
 	}
 }
 
+// TestChangesOfSeveralAreOneJSONValue also where one of them fails: what was done
+// before is in it.
+func TestChangesOfSeveralAreOneJSONValue(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	serve(t, data)
+	muster(t, "groups", "create", "g", "--data", data).ok(t)
+	for _, tt := range []struct {
+		code    int
+		command string
+		want    string // without ids and white space
+	}{
+		{0, "things create a b c", `{"things":[{"thingName":"a"},{"thingName":"b"},{"thingName":"c"}]}`},
+		{1, "things create d a! e", `{"things":[{"thingName":"d"}]}`},
+		{0, "groups add g a b", `{"things":[{"thingName":"a"},{"thingName":"b"}]}`},
+		{1, "groups add g c nobody", `{"things":[{"thingName":"c"}]}`},
+		{0, "groups remove g a b", `{"things":[{"thingName":"a"},{"thingName":"b"}]}`},
+		{0, "things delete a b", `{"things":[{"thingName":"a"},{"thingName":"b"}]}`},
+		{1, "things delete c!", `{"things":[]}`},
+		{0, "groups delete g h", `{"thingGroups":[{"groupName":"g"},{"groupName":"h"}]}`},
+	} {
+		got := muster(t, append(strings.Fields(tt.command), "--data", data, "-o", "json")...)
+		var value map[string][]map[string]string
+		if err := json.Unmarshal([]byte(got.stdout), &value); err != nil {
+			t.Errorf("muster %s: got %q, want one JSON value: %v", tt.command, got.stdout, err)
+			continue
+		}
+		for _, entry := range value["things"] {
+			delete(entry, "thingId")
+			delete(entry, "thingArn")
+		}
+		text, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.code != tt.code || string(text) != tt.want {
+			t.Errorf("muster %s: got %d %s %s, want %d %s", tt.command, got.code, text, got.stderr, tt.code, tt.want)
+		}
+	}
+}
+
 // TestListsOfSeveralPages shows that a list is complete and its JSON one value.
 func TestListsOfSeveralPages(t *testing.T) {
 	t.Parallel()

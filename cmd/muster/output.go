@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -32,6 +33,28 @@ func (f outputFlags) done(sys system, answer any, sentence string, args ...any) 
 	}
 	_, err := fmt.Fprintf(sys.stdout, sentence+"\n", args...)
 	return err
+}
+
+// each does something to one name after another, up to the first that fails, and
+// prints what came of it: a sentence each as it happens, or one list of the
+// answers under the given key, of those that were done if one fails.
+func each[T any](sys system, f outputFlags, key string, names []string, do func(name string) (T, error), sentence func(name string) string) error {
+	done := make([]T, 0, len(names))
+	var failed error
+	for _, name := range names {
+		var answer T
+		if answer, failed = do(name); failed != nil {
+			break
+		}
+		done = append(done, answer)
+		if !f.json() {
+			fmt.Fprintln(sys.stdout, sentence(name))
+		}
+	}
+	if f.json() {
+		return errors.Join(failed, printJSON(sys.stdout, map[string][]T{key: done}))
+	}
+	return failed
 }
 
 // pageSize is how many elements of a list are asked for at a time: as many as

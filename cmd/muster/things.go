@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"muster/internal/client"
 	"muster/internal/wire"
 )
 
@@ -32,26 +33,28 @@ func (c thingsCreateCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range c.Names {
-		in := &wire.CreateThingRequest{ThingName: name, ThingTypeName: c.Type}
-		if len(c.Attribute) > 0 {
-			in.AttributePayload = &wire.AttributePayload{Attributes: c.Attribute}
-		}
-		out, err := api.CreateThing(ctx, in)
-		if err != nil {
-			return fmt.Errorf("thing %s: %w", name, err)
-		}
-		if c.Group != "" {
-			err := api.AddThingToThingGroup(ctx, &wire.AddThingToThingGroupRequest{ThingGroupName: c.Group, ThingName: name})
-			if err != nil {
-				return fmt.Errorf("thing %s is created, but not in group %s: %w", name, c.Group, err)
-			}
-		}
-		if err := c.done(sys, out, "thing %s is created", out.ThingName); err != nil {
-			return err
-		}
+	return each(sys, c.outputFlags, "things", c.Names, func(name string) (*wire.CreateThingResponse, error) {
+		return c.create(ctx, api, name)
+	}, func(name string) string { return "thing " + name + " is created" })
+}
+
+func (c thingsCreateCmd) create(ctx context.Context, api *client.Client, name string) (*wire.CreateThingResponse, error) {
+	in := &wire.CreateThingRequest{ThingName: name, ThingTypeName: c.Type}
+	if len(c.Attribute) > 0 {
+		in.AttributePayload = &wire.AttributePayload{Attributes: c.Attribute}
 	}
-	return nil
+	out, err := api.CreateThing(ctx, in)
+	if err != nil {
+		return out, fmt.Errorf("thing %s: %w", name, err)
+	}
+	if c.Group == "" {
+		return out, nil
+	}
+	err = api.AddThingToThingGroup(ctx, &wire.AddThingToThingGroupRequest{ThingGroupName: c.Group, ThingName: name})
+	if err != nil {
+		err = fmt.Errorf("thing %s is created, but not in group %s: %w", name, c.Group, err)
+	}
+	return out, err
 }
 
 type thingsListCmd struct {
@@ -141,13 +144,15 @@ func (c thingsDeleteCmd) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range c.Names {
+	return each(sys, c.outputFlags, "things", c.Names, func(name string) (thingName, error) {
 		if err := api.DeleteThing(ctx, &wire.DeleteThingRequest{ThingName: name}); err != nil {
-			return fmt.Errorf("thing %s: %w", name, err)
+			return thingName{}, fmt.Errorf("thing %s: %w", name, err)
 		}
-		if err := c.done(sys, struct{}{}, "thing %s is deleted", name); err != nil {
-			return err
-		}
-	}
-	return nil
+		return thingName{name}, nil
+	}, func(name string) string { return "thing " + name + " is deleted" })
+}
+
+// thingName is a thing in the answer of a command for which the API has none.
+type thingName struct {
+	ThingName string `json:"thingName"`
 }
