@@ -37,8 +37,9 @@ func (c demoCmd) validate() error {
 	return nil
 }
 
-// Run plays the demo. To be interrupted is its normal end.
-func (c demoCmd) Run(ctx context.Context, sys system) (err error) {
+// Run plays the demo. To be interrupted is its normal end, unless it was to wait
+// for the job.
+func (c demoCmd) Run(ctx context.Context, sys system) error {
 	if err := c.validate(); err != nil {
 		return err
 	}
@@ -46,19 +47,26 @@ func (c demoCmd) Run(ctx context.Context, sys system) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("%w; what the server says of it is in %s", err, filepath.Join(folder, logName))
-			return
-		}
-		err = os.RemoveAll(folder)
-	}()
+	played, err := c.play(ctx, sys, folder)
+	if err != nil {
+		return fmt.Errorf("%w; what the server says of it is in %s", err, filepath.Join(folder, logName))
+	}
+	err = os.RemoveAll(folder)
+	if err == nil && c.Once && !played {
+		return &exitError{exitInterrupted, "interrupted"}
+	}
+	return err
+}
+
+// play plays the demo on a folder, and reports whether it came to its end or was
+// interrupted.
+func (c demoCmd) play(ctx context.Context, sys system, folder string) (played bool, err error) {
 	s, closeLog, err := newDemoServer(ctx, folder)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() { err = errors.Join(err, closeLog()) }()
-	return s.around(ctx, func(ctx context.Context) error {
+	err = s.around(ctx, func(ctx context.Context) error {
 		api, err := s.client()
 		if err != nil {
 			return err
@@ -66,8 +74,11 @@ func (c demoCmd) Run(ctx context.Context, sys system) (err error) {
 		d := demo{
 			demoCmd: c, api: api, server: s, out: newTerminal(sys.stdout, sys.getenv),
 		}
-		return d.play(ctx)
+		err = d.play(ctx)
+		played = err == nil
+		return err
 	})
+	return played, err
 }
 
 // newDemoServer builds a server on folder, which logs into a file there: the

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,6 +36,20 @@ func TestDemoRunsOnce(t *testing.T) {
 				t.Error("the folder is still there")
 			}
 		})
+	}
+}
+
+// TestDemoInterruptedBeforeItsEnd is no success for the script that waits for it.
+func TestDemoInterruptedBeforeItsEnd(t *testing.T) {
+	t.Parallel()
+	p := start(t, "demo", "--once", "--devices", "1", "--speed", "0.1")
+	p.stdout.wait(t, "Job demo-firmware-2 for 1 things")
+	err := p.stop(t)
+	if e, ok := errors.AsType[*exitError](err); !ok || e.code != exitInterrupted {
+		t.Errorf("got %v, want exit code %d", err, exitInterrupted)
+	}
+	if _, err := os.Stat(demoFolder(t, p.stdout.String())); err == nil {
+		t.Error("the folder is still there")
 	}
 }
 
