@@ -86,7 +86,7 @@ type StartNextPendingJobExecutionResponse struct {
 type UpdateJobExecutionRequest struct {
 	ThingName                string  `json:"-" uri:"thingName" shape:"ThingName"`
 	JobID                    string  `json:"-" uri:"jobId" shape:"JobId"`
-	Status                   string  `json:"status" shape:"JobExecutionStatus" required:"true"`
+	Status                   string  `json:"status" shape:"ReportedStatus" required:"true"`
 	StatusDetails            Details `json:"statusDetails,omitempty" shape:"DetailsMap"`
 	StepTimeoutInMinutes     int64   `json:"stepTimeoutInMinutes,omitempty" shape:"StepTimeoutInMinutes" lenient:"true"`
 	ExpectedVersion          *int64  `json:"expectedVersion,omitempty" shape:"ExpectedVersion" lenient:"true"`

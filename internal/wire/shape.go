@@ -17,6 +17,7 @@ type shape struct {
 	bytes    bool  // lengths count bytes instead of characters
 	chars    *charset
 	enum     []string
+	passed   string  // beside enum, left to whoever knows why it is refused
 	notUnder string  // a reserved prefix in any case, or ""
 	document bool    // must be a JSON text
 	scalars  bool    // a JSON number or boolean is taken as its text
@@ -64,9 +65,11 @@ var shapes = map[string]shape{
 
 	// Job executions.
 	"JobExecutionStatus": oneOf("QUEUED", "IN_PROGRESS", "SUCCEEDED", "FAILED", "TIMED_OUT", "REJECTED", "REMOVED", "CANCELED"),
-	"DetailsMap":         {max: 10, key: "DetailsKey", elem: "DetailsValue"}, // [job limits]: 10 pairs
-	"DetailsKey":         text(1, 128, resourceName),
-	"DetailsValue":       {min: 1, max: 1024, chars: detail, scalars: true}, // [job limits]: 1024 characters
+	// [jobs-api, UpdateJobExecution]: what a device may report. QUEUED is a transition that no execution can make.
+	"ReportedStatus": {enum: []string{"IN_PROGRESS", "SUCCEEDED", "FAILED", "REJECTED"}, passed: "QUEUED"},
+	"DetailsMap":     {max: 10, key: "DetailsKey", elem: "DetailsValue"}, // [job limits]: 10 pairs
+	"DetailsKey":     text(1, 128, resourceName),
+	"DetailsValue":   {min: 1, max: 1024, chars: detail, scalars: true}, // [job limits]: 1024 characters
 	// [jobs-api, UpdateJobExecution]: 1 to 10080 minutes, -1 cancels the timer.
 	"StepTimeoutInMinutes": upTo(10080, -1),
 	"ExecutionNumber":      {},
@@ -110,7 +113,7 @@ func (s *shape) checkText(v string) *fault {
 		return f
 	}
 	switch {
-	case s.enum != nil && !slices.Contains(s.enum, v):
+	case s.enum != nil && !slices.Contains(s.enum, v) && (v == "" || v != s.passed):
 		return refuse(v, "Member must satisfy enum value set: ["+strings.Join(s.enum, ", ")+"]")
 	case s.chars != nil && !s.chars.match(v):
 		return refuse(v, "Member must satisfy regular expression pattern: "+s.chars.pattern)
