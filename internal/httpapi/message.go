@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 
+	"muster/internal/apierr"
 	"muster/internal/wire"
 )
 
@@ -46,13 +47,16 @@ type messageList struct {
 // registered: their rejections are what an operator looks for. A name that
 // nothing is known of is more likely misspelled than silent.
 func (a *API) listMessages(c *call, in *listMessagesRequest) (messageList, error) {
+	known, err := a.registry.MayListMessages(c.ctx, c.principal, in.ThingName)
+	if err != nil {
+		return messageList{}, err
+	}
 	var out messageList
 	if a.messages != nil {
 		out.Messages, out.Missing = a.messages(c.ctx, in.ThingName, in.After)
 	}
-	if len(out.Messages) > 0 || in.After != 0 {
-		return out, nil
+	if !known && len(out.Messages) == 0 && in.After == 0 {
+		return out, apierr.New(apierr.NotFound, "Thing %s not found.", in.ThingName)
 	}
-	_, err := a.registry.DescribeThing(c.ctx, c.principal, in.ThingName)
-	return out, err
+	return out, nil
 }

@@ -1,11 +1,17 @@
 package httpapi_test
 
 import (
+	"context"
+	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"muster/internal/auth"
+	"muster/internal/engine"
 	"muster/internal/httpapi"
+	"muster/internal/registry"
 	"muster/internal/wire"
 )
 
@@ -50,6 +56,47 @@ func TestRoutesAreAsPublished(t *testing.T) {
 		}
 		if want := prefixes[op.Service] + op.Name; r.Action != want {
 			t.Errorf("%s: got action %s, want %s", r.Operation, r.Action, want)
+		}
+	}
+}
+
+// TestRoutesAreAuthorizedUnderTheirNames sends each operation to an API that
+// allows nothing: what it asks for is the action of the table, and nothing else.
+func TestRoutesAreAuthorizedUnderTheirNames(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var asked []string // guarded by mu
+	deny := func(_ context.Context, p auth.Principal, action, resource string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, action)
+		return auth.Denied(p, action, resource)
+	}
+	w := newWorld(t, func(e *engine.Config, r *registry.Config) { e.Authorize, r.Authorize = deny, deny })
+	// What requests must hold, beside their path, to be understood.
+	bodies := map[string]string{
+		"CreateJob":                 `{"targets":["` + thingARN + `t"],"document":"{}"}`,
+		"AssociateTargetsWithJob":   `{"targets":["` + thingARN + `t"]}`,
+		"UpdateJobExecution":        `{"status":"FAILED"}`,
+		"AddThingToThingGroup":      `{"thingName":"t","thingGroupName":"g"}`,
+		"RemoveThingFromThingGroup": `{"thingName":"t","thingGroupName":"g"}`,
+		"UpdateThingGroupsForThing": `{"thingName":"t","thingGroupsToAdd":["g"]}`,
+		"UpdateThingGroup":          `{"thingGroupProperties":{}}`,
+		"TagResource":               `{"resourceArn":"` + groupARN + `g","tags":[]}`,
+		"UntagResource":             `{"resourceArn":"` + groupARN + `g","tagKeys":[]}`,
+	}
+	queries := map[string]string{"ListTagsForResource": "?resourceArn=" + url.QueryEscape(groupARN+"g")}
+	for _, r := range httpapi.Routes() {
+		method, path, _ := strings.Cut(r.Pattern, " ")
+		path = strings.NewReplacer("{executionNumber}", "1", "{", "", "}", "").Replace(path)
+		service := "iot"
+		if r.Plane == auth.DataPlane {
+			service = "iot-jobs-data"
+		}
+		asked = nil
+		got := w.send(t, method, path+queries[r.Operation], bodies[r.Operation], "Test-Service", service)
+		if got.status != 403 || !slices.Equal(asked, []string{r.Action}) {
+			t.Errorf("%s: got %d %s, and it asked for %q, want %s", r.Operation, got.status, got.body, asked, r.Action)
 		}
 	}
 }
