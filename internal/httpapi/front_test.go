@@ -421,11 +421,11 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	want := map[string]float64{
-		"muster_http_requests_total code=200 op=GetPendingJobExecutions plane=data": 2,
-		"muster_http_requests_total code=404 op=unknown plane=control":              1,
-		"muster_http_request_duration_seconds op=GetPendingJobExecutions":           2,
-		"muster_http_request_duration_seconds op=unknown":                           1,
-		"muster_http_requests_in_flight":                                            0,
+		"muster_http_requests_total code=200 op=GetPendingJobExecutions plane=data":  2,
+		"muster_http_requests_total code=404 op=unknown plane=control":               1,
+		"muster_http_request_duration_seconds op=GetPendingJobExecutions plane=data": 2,
+		"muster_http_request_duration_seconds op=unknown plane=control":              1,
+		"muster_http_requests_in_flight":                                             0,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)

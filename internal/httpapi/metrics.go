@@ -29,9 +29,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}, []string{"op", "plane", "code"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "muster_http_request_duration_seconds",
-			Help:    "Time from the end of a request's header to the end of its answer.",
+			Help:    "Time from the end of a request's header to the end of its answer, by operation and plane.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}, []string{"op"}),
+		}, []string{"op", "plane"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "muster_http_requests_in_flight",
 			Help: "Requests being served.",
@@ -45,5 +45,5 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 
 func (m *metrics) observe(op, plane string, status int, took time.Duration) {
 	m.requests.WithLabelValues(op, plane, strconv.Itoa(status)).Inc()
-	m.duration.WithLabelValues(op).Observe(took.Seconds())
+	m.duration.WithLabelValues(op, plane).Observe(took.Seconds())
 }
