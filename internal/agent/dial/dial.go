@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"muster/internal/agent"
@@ -46,7 +47,7 @@ const messageBuffer = 8
 type MQTT struct {
 	cfg Config
 	url *url.URL
-	old bool // the server does not know MQTT 5
+	old bool // the server has said that it does not know MQTT 5
 }
 
 // New returns a transport, which connects to nothing until it is told to. It
@@ -77,29 +78,41 @@ func New(c Config) (*MQTT, error) {
 func (m *MQTT) Connect(ctx context.Context, filters []string) (agent.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectWait)
 	defer cancel()
+	said := m.old
 	if !m.old {
 		conn, err := m.connect5(ctx, filters)
-		if err == nil || !errors.Is(err, errVersion) {
+		said = errors.Is(err, errVersion)
+		if err == nil || !said && !errors.Is(err, errHungUp) {
 			return conn, err
 		}
 	}
 	conn, err := m.connect3(ctx, filters)
-	m.old = err == nil // else the server may have learned it by the next time
+	m.old = said && err == nil // else the server may have learned it by the next time
 	return conn, err
 }
 
-// errVersion means that a server does not seem to know MQTT 5.
-var errVersion = errors.New("dial: the server does not know MQTT 5")
+var (
+	// errVersion means that a server says that it does not know MQTT 5.
+	errVersion = errors.New("dial: the server does not know MQTT 5")
+	// errHungUp means that a server has said nothing that is MQTT 5. Some that
+	// are too old do that, but so does every bad network: it is worth another
+	// attempt, and no reason to do without MQTT 5 from then on.
+	errHungUp = errors.New("dial: no answer in MQTT 5")
+)
 
 // inbox hands messages from a client library to the agent.
 type inbox struct {
 	messages chan agent.Message
-	ended    chan struct{} // closed when the connection has ended
+	ended    chan struct{} // closed when the connection has ended, or is about to
+	once     *sync.Once    // closes ended
 }
 
 func newInbox() inbox {
-	return inbox{make(chan agent.Message, messageBuffer), make(chan struct{})}
+	return inbox{make(chan agent.Message, messageBuffer), make(chan struct{}), new(sync.Once)}
 }
+
+// end makes Receive fail and put return.
+func (i inbox) end() { i.once.Do(func() { close(i.ended) }) }
 
 // put waits until there is room: then the library does not read either.
 func (i inbox) put(topic string, payload []byte) {

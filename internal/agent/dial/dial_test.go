@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http/httptest"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -212,6 +214,12 @@ func relay(c net.Conn, behind string, answer []byte) {
 		_, _ = c.Write(answer)
 		return
 	}
+	pass(c, behind, head...)
+}
+
+// pass goes on with what c says, after head, at an address.
+func pass(c net.Conn, behind string, head ...byte) {
+	defer shut(c)
 	s, err := net.Dial("tcp", behind)
 	if err != nil {
 		return
@@ -230,32 +238,78 @@ func shut(c net.Conn) { _ = c.Close() }
 
 func TestOldServerIsRemembered(t *testing.T) {
 	t.Parallel()
+	for name, tt := range map[string]struct {
+		answer []byte
+		want   []int32 // connections that were made so far, after each time
+	}{
+		"that says so as 3.1.1 wants it": {[]byte{0x20, 0x02, 0x00, 0x01}, []int32{2, 3}},
+		"that says so as 5 wants it":     {[]byte{0x20, 0x03, 0x00, 0x84, 0x00}, []int32{2, 3}},
+		"but not one that hangs up":      {nil, []int32{2, 4}},
+		"nor one that talks nonsense":    {[]byte("HTTP/1.1 400 Bad Request\r\n\r\n"), []int32{2, 4}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			behind := newEndpoint(t, nil).listen(mqtt.ListenerOptions{})
+			l := listener(t)
+			var accepted atomic.Int32
+			go func() {
+				for {
+					c, err := l.Accept()
+					if err != nil {
+						return
+					}
+					accepted.Add(1)
+					go relay(c, behind, tt.answer)
+				}
+			}()
+			m, err := dial.New(dial.Config{URL: "mqtt://" + l.Addr().String(), ClientID: "t"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range tt.want {
+				conn, err := m.Connect(t.Context(), []string{notifyNext})
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = conn.Close()
+				if got := accepted.Load(); got != want {
+					t.Errorf("after %d times, %d connections were made, want %d", i+1, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestOneBadConnectionDoesNotCostMQTT5(t *testing.T) {
+	t.Parallel()
 	e := newEndpoint(t, nil)
 	behind := e.listen(mqtt.ListenerOptions{})
 	l := listener(t)
-	var accepted atomic.Int32
 	go func() {
-		for {
+		for first := true; ; first = false {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			accepted.Add(1)
-			go relay(c, behind, nil)
+			if first {
+				shut(c)
+				continue
+			}
+			go pass(c, behind)
 		}
 	}()
 	m, err := dial.New(dial.Config{URL: "mqtt://" + l.Addr().String(), ClientID: "t"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []int32{2, 3} {
+	for i, want := range []byte{4, 5} {
 		conn, err := m.Connect(t.Context(), []string{notifyNext})
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = conn.Close()
-		if got := accepted.Load(); got != want {
-			t.Errorf("after %d times, %d connections were made, want %d", i+1, got, want)
+		if got := <-e.versions; got != want {
+			t.Errorf("connection %d: got version %d, want %d", i+1, got, want)
 		}
 	}
 }
@@ -328,15 +382,92 @@ func TestLostConnectionIsNoticed(t *testing.T) {
 
 func TestCanceledConnect(t *testing.T) {
 	t.Parallel()
-	l := listener(t) // accepts, in the kernel, and never answers
-	m, err := dial.New(dial.Config{URL: "mqtt://" + l.Addr().String(), ClientID: "t"})
-	if err != nil {
-		t.Fatal(err)
+	for _, scheme := range []string{"mqtt", "mqtts", "ws"} {
+		l := listener(t) // accepts, in the kernel, and never answers
+		m, err := dial.New(dial.Config{URL: scheme + "://" + l.Addr().String(), ClientID: "t"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if _, err := m.Connect(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: got error %v", scheme, err)
+		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := m.Connect(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got error %v", err)
+}
+
+// TestCloseWithMessagesThatNobodyWants closes a connection on which more has
+// come than the agent has room for, as when it is told to end in a burst.
+func TestCloseWithMessagesThatNobodyWants(t *testing.T) {
+	t.Parallel()
+	for name, oldServer := range map[string]bool{"MQTT 5": false, "MQTT 3.1.1": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEndpoint(t, nil)
+			url := "mqtt://" + e.listen(mqtt.ListenerOptions{})
+			if oldServer {
+				url = "mqtt://" + old(e, nil)
+			}
+			conn, err := connect(t, dial.Config{URL: url}, notifyNext)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			for range 2 * dial.MessageBuffer {
+				if err := e.Publish(ctx, mqtt.Message{Topic: notifyNext, Payload: []byte("x"), QoS: 1}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for dial.Waiting(conn) < dial.MessageBuffer && ctx.Err() == nil {
+				runtime.Gosched()
+			}
+			closed := make(chan error, 1)
+			go func() { closed <- conn.Close() }()
+			select {
+			case err := <-closed:
+				if err != nil {
+					t.Error(err)
+				}
+			case <-ctx.Done():
+				t.Fatal("it is never closed")
+			}
+		})
+	}
+}
+
+// TestManyRequestsAtOnce makes the library write from many places at a time.
+func TestManyRequestsAtOnce(t *testing.T) {
+	t.Parallel()
+	e := newEndpoint(t, nil)
+	web := httptest.NewServer(e.WebSocket("web"))
+	t.Cleanup(web.Close)
+	for name, url := range map[string]string{
+		"TCP": "mqtt://" + e.listen(mqtt.ListenerOptions{}), "WebSocket": strings.Replace(web.URL, "http", "ws", 1),
+	} {
+		conn, err := connect(t, dial.Config{URL: url}, notifyNext)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const requests = 200
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		for range requests {
+			wg.Go(func() {
+				if err := conn.Publish(ctx, "$aws/things/t/jobs/$next/get", []byte("{}")); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			})
+		}
+		for range requests {
+			e.expect(conn, "$aws/things/t/jobs/$next/get/accepted", "{}")
+		}
+		wg.Wait()
+		if err := conn.Close(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"sync"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -23,7 +22,6 @@ const writeWait = 10 * time.Second
 type conn3 struct {
 	inbox
 	client mqtt.Client
-	once   sync.Once // ends the inbox
 }
 
 func (m *MQTT) connect3(ctx context.Context, filters []string) (agent.Conn, error) {
@@ -72,9 +70,6 @@ func wait(ctx context.Context, t mqtt.Token) error {
 		return context.Cause(ctx)
 	}
 }
-
-// end makes Receive fail.
-func (c *conn3) end() { c.once.Do(func() { close(c.ended) }) }
 
 // Publish implements agent.Conn.
 func (c *conn3) Publish(ctx context.Context, topic string, payload []byte) error {

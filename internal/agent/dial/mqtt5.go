@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 
 	"muster/internal/agent"
@@ -27,7 +28,7 @@ func (m *MQTT) connect5(ctx context.Context, filters []string) (agent.Conn, erro
 	}
 	c := &conn5{inbox: newInbox()}
 	c.client = paho.NewClient(paho.ClientConfig{
-		Conn:          network,
+		Conn:          packets.NewThreadSafeConn(network),
 		PacketTimeout: connectWait,
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
 			c.put(p.Packet.Topic, p.Packet.Payload)
@@ -43,19 +44,19 @@ func (m *MQTT) connect5(ctx context.Context, filters []string) (agent.Conn, erro
 	})
 	if err != nil {
 		_ = network.Close() // the library does so, too, but for some errors
-		// A server that is older than MQTT 5 may also close the connection or
-		// answer in its own version, which is no packet of 5.
-		if ack == nil && ctx.Err() == nil || ack != nil && ack.ReasonCode == unsupportedVersion {
+		switch {
+		case ack != nil && ack.ReasonCode == unsupportedVersion, network.old.Load():
 			return nil, errors.Join(errVersion, err)
-		}
-		if ack != nil {
+		case ack != nil:
 			return nil, fmt.Errorf("dial: the server refuses %s with reason 0x%02x", m.cfg.ClientID, ack.ReasonCode)
+		case ctx.Err() == nil:
+			return nil, errors.Join(errHungUp, err)
 		}
 		return nil, fmt.Errorf("dial: %w", err)
 	}
 	go func() {
 		<-c.client.Done()
-		close(c.ended)
+		c.end()
 	}()
 	s := &paho.Subscribe{}
 	for _, f := range filters {
@@ -80,5 +81,6 @@ func (c *conn5) Close() error {
 		return nil
 	default:
 	}
+	c.end() // the library waits for all that it has handed out
 	return c.client.Disconnect(&paho.Disconnect{})
 }
