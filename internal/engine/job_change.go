@@ -136,7 +136,7 @@ func (e *Engine) AssociateTargets(ctx context.Context, p auth.Principal, id, nam
 
 // rollOn starts a rollout from the target at index first. In parts where one is
 // under way it goes on from its cursor and comes to the new targets by itself,
-// yet as work of now: a thing that has left since it began becomes a target anew.
+// yet as new work: what the step under way saves of the old is void.
 func (e *Engine) rollOn(tx store.Tx, j job.Job, first int, now int64) error {
 	if first == len(j.Targets) {
 		return nil

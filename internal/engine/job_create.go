@@ -40,6 +40,13 @@ func (e *Engine) CreateJob(ctx context.Context, p auth.Principal, s job.Spec, ta
 		if err != nil {
 			return err
 		}
+		// Who is a member by now is in a snapshot: its uid is to be the lower one,
+		// whatever clock has made it.
+		newest, err := tx.Newest()
+		if err != nil {
+			return err
+		}
+		e.uids.Seen(newest)
 		j = job.New(spec, e.uids.Next(now), now)
 		err = tx.InsertJob(j, s.Document)
 		if apierr.Is(err, apierr.AlreadyExists) {

@@ -88,14 +88,25 @@ func (e *Engine) membershipPart(ctx context.Context, p Part, now int64) (int, er
 	return done, errors.Join(faults...)
 }
 
-// followAll deals with changes in one transaction. One that is dealt with again
-// changes nothing: its sequence number is older than what it has led to.
+// followAll deals with changes in one transaction. It skips those that another
+// has dealt with since they were read.
 func (e *Engine) followAll(ctx context.Context, p Part, changes []thing.Change, now int64) error {
+	seqs := make([]int64, len(changes))
+	for i, c := range changes {
+		seqs[i] = c.Seq
+	}
 	var seen effects
 	err := e.store.UpdatePart(ctx, p.Part, p.Fence, func(tx store.Tx) error {
 		seen = effects{}
+		pending, err := tx.Pending(p.Part, seqs)
+		if err != nil {
+			return err
+		}
 		for _, c := range changes {
-			err := e.follow(tx, c, &seen, now)
+			if !slices.Contains(pending, c.Seq) {
+				continue
+			}
+			err = e.follow(tx, c, &seen, now)
 			if err != nil {
 				return err
 			}
@@ -118,17 +129,24 @@ func (e *Engine) follow(tx store.Tx, c thing.Change, seen *effects, now int64) e
 		return e.queues(tx, refs, seen, func(q *job.Queue) { q.RemoveAll(now) })
 	}
 	uids, err := tx.ContinuousJobs(c.GroupPath)
-	if err != nil {
+	if err != nil || len(uids) == 0 {
 		return err
+	}
+	var still standing
+	if c.Kind == thing.Left {
+		still, err = e.standingAt(tx, c)
+		if err != nil {
+			return err
+		}
 	}
 	var refs []job.Ref
 	for _, uid := range uids {
 		if c.Kind == thing.Left {
-			still, err := stillTarget(tx, c, uid)
+			target, err := still.target(tx, uid)
 			if err != nil {
 				return err
 			}
-			if still {
+			if target {
 				continue
 			}
 		}
@@ -138,27 +156,37 @@ func (e *Engine) follow(tx store.Tx, c thing.Change, seen *effects, now int64) e
 		if c.Kind == thing.Joined {
 			q.Enqueue(c.Seq, now)
 		} else {
-			q.Leave(c.Seq, now)
+			q.Leave(c.Seq, now, still.younger...)
 		}
 	})
 }
 
-// stillTarget reports whether the thing was a target of the job by something
-// else when the change happened: by name, or by a membership begun before it.
-func stillTarget(tx store.Tx, c thing.Change, jobUID int64) (bool, error) {
-	j, err := tx.JobByUID(jobUID)
-	if err != nil {
-		return false, ignoreNotFound(err)
-	}
-	if slices.ContainsFunc(j.Targets, func(t job.Target) bool { return t.Kind == job.ThingTarget && t.UID == c.ThingUID }) {
-		return true, nil
-	}
+// standing is what is left of a thing's memberships after a change.
+type standing struct {
+	thingUID int64
+	groups   []int64 // that it was in at the change, and the groups above them
+	younger  []int64 // uids of the memberships that began after the change
+}
+
+// standingAt returns where the thing stands at a change that is being followed.
+// Changes of a thing are followed in order: what has begun after this one is what
+// is still to be followed.
+func (e *Engine) standingAt(tx store.Tx, c thing.Change) (standing, error) {
+	s := standing{thingUID: c.ThingUID}
 	members, err := tx.Memberships(c.Thing, c.ThingUID)
+	if err != nil || len(members) == 0 {
+		return s, err
+	}
+	uids := make([]int64, len(members))
+	for i, m := range members {
+		uids[i] = m.UID
+	}
+	s.younger, err = tx.Pending(e.store.PartOf(c.Thing), uids)
 	if err != nil {
-		return false, err
+		return s, err
 	}
 	for _, m := range members {
-		if m.UID > c.Seq {
+		if slices.Contains(s.younger, m.UID) {
 			continue
 		}
 		g, err := tx.GroupByUID(m.GroupUID)
@@ -166,15 +194,26 @@ func stillTarget(tx store.Tx, c thing.Change, jobUID int64) (bool, error) {
 			continue // deleted: its own change is coming
 		}
 		if err != nil {
-			return false, err
+			return s, err
 		}
-		for _, t := range j.Targets {
-			if t.Kind == job.GroupTarget && slices.Contains(g.Path, t.UID) {
-				return true, nil
-			}
-		}
+		s.groups = append(s.groups, g.Path...)
 	}
-	return false, nil
+	return s, nil
+}
+
+// target reports whether the thing is a target of the job all the same: by name, or
+// by one of its groups.
+func (s standing) target(r store.JobReader, jobUID int64) (bool, error) {
+	j, err := r.JobByUID(jobUID)
+	if err != nil {
+		return false, ignoreNotFound(err)
+	}
+	return slices.ContainsFunc(j.Targets, func(t job.Target) bool {
+		if t.Kind == job.ThingTarget {
+			return t.UID == s.thingUID
+		}
+		return slices.Contains(s.groups, t.UID)
+	}), nil
 }
 
 func ignoreNotFound(err error) error {

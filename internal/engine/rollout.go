@@ -13,7 +13,7 @@ func (e *Engine) rolloutStep(tx store.Tx, w store.Work, j job.Job, seen *effects
 	if err != nil {
 		return err
 	}
-	err = e.queues(tx, batch.refs, seen, func(q *job.Queue) { q.Enqueue(batch.seqs[q.Thing.UID], now) })
+	err = e.queues(tx, batch.refs, seen, func(q *job.Queue) { q.Enqueue(batch.causes[q.Thing.UID], now) })
 	if err != nil {
 		return err
 	}
@@ -26,18 +26,18 @@ func (e *Engine) rolloutStep(tx store.Tx, w store.Work, j job.Job, seen *effects
 
 // batch is a chunk of things to roll out to, and by what each is a target.
 type batch struct {
-	refs []job.Ref
-	seqs map[int64]int64
+	refs   []job.Ref
+	causes map[int64]int64
 }
 
-func (b *batch) add(ref job.Ref, seq int64) {
-	if b.seqs == nil {
-		b.seqs = make(map[int64]int64, chunk)
+func (b *batch) add(ref job.Ref, cause int64) {
+	if b.causes == nil {
+		b.causes = make(map[int64]int64, chunk)
 	}
-	if _, ok := b.seqs[ref.ThingUID]; ok {
+	if _, ok := b.causes[ref.ThingUID]; ok {
 		return
 	}
-	b.seqs[ref.ThingUID] = seq
+	b.causes[ref.ThingUID] = cause
 	b.refs = append(b.refs, ref)
 }
 
@@ -62,16 +62,18 @@ func (e *Engine) nextTargets(tx store.Tx, w *store.Work, j job.Job) (batch, erro
 }
 
 // nextMembers adds members of the cursor's group, or finds the next group of
-// the target's subtree. A snapshot leaves out whoever, and whatever group, came
-// after it [jobs-lifecycle, snapshot jobs].
+// the target's subtree. A snapshot leaves out whoever came after it
+// [jobs-lifecycle, snapshot jobs].
+//
+// What comes behind the cursor meanwhile is no target of a snapshot, and a
+// continuous job gets it by its change.
 func nextMembers(tx store.Tx, w *store.Work, j job.Job, target int64, b *batch) error {
-	fresh := func(uid int64) bool { return j.Selection == job.Snapshot && uid > w.Seq }
 	if w.Cursor.GroupUID == 0 || w.Cursor.ThingUID < 0 {
 		groups, err := tx.Subtree(target, w.Cursor.GroupUID, 1)
 		if err != nil {
 			return err
 		}
-		if len(groups) == 0 || fresh(groups[0]) { // uids grow: all later ones are fresh, too
+		if len(groups) == 0 {
 			w.Cursor = store.Cursor{Target: w.Cursor.Target + 1}
 			return nil
 		}
@@ -83,12 +85,10 @@ func nextMembers(tx store.Tx, w *store.Work, j job.Job, target int64, b *batch) 
 		return err
 	}
 	for _, m := range members {
-		if !fresh(m.UID) {
-			// Whichever came later made it a target: its membership, or this group's
-			// becoming one, which may be after it has left another.
+		if j.Selection != job.Snapshot || m.UID < j.UID {
 			ref := job.Ref{Thing: m.Thing, ThingUID: m.ThingUID, JobUID: j.UID, History: true}
 			ref.Registered = true // who is not registered has no memberships
-			b.add(ref, max(m.UID, w.Seq))
+			b.add(ref, m.UID)
 		}
 		w.Cursor.ThingUID = m.ThingUID
 	}

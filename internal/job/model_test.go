@@ -35,7 +35,7 @@ type modelJob struct {
 type modelExec struct {
 	thing                    *modelThing
 	job                      *modelJob
-	number, version          int64
+	number, version, cause   int64
 	status                   job.Status
 	details                  string
 	queued, started, updated int64
@@ -48,7 +48,6 @@ type modelTarget struct {
 	thing  *modelThing
 	job    *modelJob
 	in     bool
-	left   int64
 	number int64
 }
 
@@ -255,34 +254,44 @@ func (m *model) part(t *modelThing, j *modelJob) *modelTarget {
 	return p
 }
 
-// enqueue makes t a target by the change seq: it gets an execution unless it is
-// a target, or ceased to be one by a later change.
-func (m *model) enqueue(t *modelThing, j *modelJob, seq int64) answer {
+// enqueue makes t a target because of cause: it gets an execution unless it is one.
+func (m *model) enqueue(t *modelThing, j *modelJob, cause int64) answer {
 	p := m.part(t, j)
-	if t.gone || j.status != "IN_PROGRESS" || p.in || p.left > seq {
+	if t.gone || j.status != "IN_PROGRESS" || p.in {
 		return answer{}
 	}
 	p.in = true
 	p.number++
 	m.execs = append(m.execs, &modelExec{
-		thing: t, job: j, number: p.number, version: 1, status: job.Queued, queued: m.now, updated: m.now,
+		thing: t, job: j, number: p.number, version: 1, cause: cause, status: job.Queued, queued: m.now, updated: m.now,
 	})
 	return answer{found: true}
 }
 
-// leave makes t no target any more by the change seq.
-func (m *model) leave(t *modelThing, j *modelJob, seq int64) answer {
+// leave makes t no target any more, unless it is one because of younger.
+func (m *model) leave(t *modelThing, j *modelJob, younger int64) answer {
 	p := m.part(t, j)
-	if !p.in || j.status == "" {
+	if !p.in || j.status == "" || m.cause(t, j) == younger {
 		return answer{}
 	}
-	p.in, p.left = false, seq
+	p.in = false
 	for _, x := range m.execs {
 		if x.thing == t && x.job == j && x.pending() {
 			m.end(x, job.Removed)
 		}
 	}
 	return answer{found: true}
+}
+
+// cause returns that of the newest execution of a job on a thing, or 0 if there is none.
+func (m *model) cause(t *modelThing, j *modelJob) int64 {
+	var cause int64
+	for _, x := range m.execs {
+		if x.thing == t && x.job == j && !x.deleted {
+			cause = x.cause
+		}
+	}
+	return cause
 }
 
 func (m *model) removeThing(t *modelThing) {

@@ -235,7 +235,11 @@ func (m *machine) drawChange(t *rapid.T, name string) step {
 		who, what = p.thing, p.job
 	}
 	if name == "leave" {
-		return m.leaveStep(who, what, seq)
+		younger := int64(-1) // no execution's
+		if cause := m.model.cause(who, what); cause != 0 && pick(t, "rolled out before", false, false, true) {
+			younger = cause
+		}
+		return m.leaveStep(who, what, seq, younger)
 	}
 	if pick(t, "again", false, false, true) {
 		seq = what.uid // as a rollout that runs again
@@ -256,12 +260,12 @@ func (m *machine) joinStep(who *modelThing, what *modelJob, seq int64) step {
 	}
 }
 
-func (m *machine) leaveStep(who *modelThing, what *modelJob, seq int64) step {
+func (m *machine) leaveStep(who *modelThing, what *modelJob, seq, younger int64) step {
 	now := m.now()
 	return step{
-		fmt.Sprintf("%s %d leaves %s", who.name, who.uid, what.id), refTo(who, what),
-		func(q *job.Queue) answer { return answer{found: q.Leave(seq, now)} },
-		func() answer { return m.model.leave(who, what, seq) },
+		fmt.Sprintf("%s %d leaves %s, before %d", who.name, who.uid, what.id, younger), refTo(who, what),
+		func(q *job.Queue) answer { return answer{found: q.Leave(seq, now, younger)} },
+		func() answer { return m.model.leave(who, what, younger) },
 	}
 }
 

@@ -1,6 +1,8 @@
 package job
 
 import (
+	"slices"
+
 	"muster/internal/apierr"
 )
 
@@ -169,23 +171,22 @@ func (q *Queue) Delete(force bool, now int64) error {
 	return nil
 }
 
-// Enqueue queues the job asked for on a thing that the change seq made a target:
-// the start of a rollout, or a membership. A thing that is a target already, and
-// so has or had an execution, gets nothing: what runs again repeats nothing. One
-// that had left since gets a new execution [jobs-lifecycle, continuous jobs]. It
-// reports whether it queued. Ref.History must be set.
-func (q *Queue) Enqueue(seq, now int64) bool {
+// Enqueue queues the job asked for on a thing that is a target because of cause:
+// a membership, the job or the change that named the thing. A thing that is a
+// target already, and so has or had an execution, gets nothing: what runs again
+// repeats nothing. One that had left since gets a new execution [jobs-lifecycle,
+// continuous jobs]. It reports whether it queued. Ref.History must be set.
+func (q *Queue) Enqueue(cause, now int64) bool {
 	q.Settle(now)
 	if q.Job == nil || q.Job.State != Active || !q.Thing.registered() {
 		return false
 	}
 	h := q.head(q.Job.UID)
 	x, ok := q.latest(q.Job.UID, 0)
-	enrolled := (ok || h.Number != 0) && h.Left == 0
-	if enrolled || h.Left >= seq && h.Left != 0 {
+	if (ok || h.Number != 0) && h.Left == 0 {
 		return false
 	}
-	q.enqueue(max(x.Number, h.Number)+1, seq, now)
+	q.enqueue(max(x.Number, h.Number)+1, cause, now)
 	return true
 }
 
@@ -202,17 +203,17 @@ func (q *Queue) enqueue(number, cause, now int64) {
 
 // Leave ends the thing's part in the job asked for, because by the change seq
 // it is no longer a target: what is pending becomes REMOVED, and if it becomes a
-// target again, Enqueue counts it as new. It reports whether it was a target. A
-// change older than the one that made it a target does nothing. Ref.History must
-// be set.
-func (q *Queue) Leave(seq, now int64) bool {
+// target again, Enqueue counts it as new. It reports whether it was a target.
+// What one of the causes in younger has queued stays: they came after the change,
+// and a rollout has met them first. Ref.History must be set.
+func (q *Queue) Leave(seq, now int64, younger ...int64) bool {
 	q.Settle(now)
 	if q.Job == nil || q.Job.State == Deleting {
 		return false
 	}
 	h := q.head(q.Job.UID)
 	x, ok := q.latest(q.Job.UID, 0)
-	if !ok && h.Number == 0 || h.Left != 0 || x.Cause > seq {
+	if !ok && h.Number == 0 || h.Left != 0 || slices.Contains(younger, x.Cause) {
 		return false
 	}
 	q.setHead(q.Job.UID, Head{Number: max(x.Number, h.Number), Left: seq})

@@ -258,7 +258,8 @@ func TestEnqueueOnlyForAThingAndAnActiveJob(t *testing.T) {
 }
 
 // TestTargets walks through joins, leaves and reruns of one thing and one job.
-// Numbers are those of the changes, in the order in which they happened.
+// Numbers tell the changes apart. They say nothing about the order: that is the
+// one in which the steps come, whatever clocks have made the numbers.
 func TestTargets(t *testing.T) {
 	t.Parallel()
 	type step struct {
@@ -278,8 +279,11 @@ func TestTargets(t *testing.T) {
 		{"a join after a leave queues anew", []step{{"enqueue", 1, true}, {"leave", 2, true}, {"enqueue", 3, true}}, []int64{1, 2}},
 		{"also one that had finished", []step{{"enqueue", 1, true}, {"finish", 0, true}, {"leave", 2, true}, {"enqueue", 3, true}}, []int64{1, 2}},
 		{"and again", []step{{"enqueue", 1, true}, {"leave", 2, true}, {"enqueue", 3, true}, {"leave", 4, true}, {"enqueue", 5, true}}, []int64{1, 2, 3}},
-		{"a join that was before the leave does not", []step{{"enqueue", 1, true}, {"leave", 2, true}, {"enqueue", 1, false}}, []int64{1}},
-		{"a leave that was before the join does not end it", []step{{"enqueue", 3, true}, {"leave", 2, false}}, []int64{1}},
+		{"also by a lower number, from a clock that is behind", []step{{"enqueue", 5, true}, {"leave", 6, true}, {"enqueue", 3, true}}, []int64{1, 2}},
+		{"a leave by a lower number ends it, too", []step{{"enqueue", 5, true}, {"leave", 3, true}}, []int64{1}},
+		{"a leave does not end what a younger membership has queued", []step{{"enqueue", 3, true}, {"leave before 3", 2, false}}, []int64{1}},
+		{"nor what it had queued and has finished", []step{{"enqueue", 3, true}, {"finish", 0, true}, {"leave before 3", 2, false}, {"enqueue", 4, false}}, []int64{1}},
+		{"but what another has", []step{{"enqueue", 1, true}, {"leave before 3", 2, true}, {"enqueue", 3, true}}, []int64{1, 2}},
 		{"a leave runs once", []step{{"enqueue", 1, true}, {"leave", 2, true}, {"leave", 2, false}}, []int64{1}},
 		{"who was no target cannot leave", []step{{"leave", 1, false}, {"enqueue", 2, true}}, []int64{1}},
 		{"a deleted number is not used again", []step{{"enqueue", 1, true}, {"delete", 0, true}, {"leave", 2, true}, {"enqueue", 3, true}}, []int64{2}},
@@ -320,6 +324,8 @@ func take(q *job.Queue, do string, seq, now int64) bool {
 		return q.Enqueue(seq, now)
 	case "leave":
 		return q.Leave(seq, now)
+	case "leave before 3":
+		return q.Leave(seq, now, 3, 4)
 	case "delete":
 		return q.Delete(false, now) == nil
 	case "finish":

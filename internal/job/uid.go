@@ -16,6 +16,9 @@ const (
 // and growing with time, also when the clock steps back. A thousand a millisecond
 // can be made before they run ahead of the clock. The zero value is ready. It is
 // safe for concurrent use.
+//
+// Two nodes' clocks differ, so their uids say nothing about what came first,
+// unless whoever came later has Seen what was there: see store.Tx, Newest.
 type UIDs struct {
 	mu   sync.Mutex
 	last int64 // guarded by mu; without the slot
@@ -39,7 +42,8 @@ func (u *UIDs) Next(now int64) int64 {
 }
 
 // Seen makes later uids greater than uid. A store that is opened again tells
-// the highest it holds, so that order survives a clock that went back.
+// the highest it holds, so that order survives a clock that went back; whoever
+// makes a uid that will be compared with others tells the highest of those.
 func (u *UIDs) Seen(uid int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

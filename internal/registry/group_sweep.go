@@ -108,6 +108,9 @@ func (s *GroupSweep) sweep(ctx context.Context, part int, group int64, limit int
 			return err
 		}
 		n = len(members)
+		if err := s.r.catchUp(tx, part); err != nil {
+			return err
+		}
 		for _, m := range members {
 			if err := s.r.leave(tx, path, m, now); err != nil {
 				return err

@@ -92,6 +92,12 @@ func (r *Registry) regroup(ctx context.Context, name string, add, remove []strin
 		if err != nil {
 			return false, err
 		}
+		if len(joins)+len(leaves) == 0 {
+			return false, nil
+		}
+		if err := r.catchUp(tx, r.store.PartOf(t.Name)); err != nil {
+			return false, err
+		}
 		for _, g := range leaves {
 			if err := r.leave(tx, g.Path, memberOf(members, g.UID), now); err != nil {
 				return false, err
@@ -102,8 +108,18 @@ func (r *Registry) regroup(ctx context.Context, name string, add, remove []strin
 				return false, err
 			}
 		}
-		return len(joins)+len(leaves) > 0, nil
+		return true, nil
 	})
+}
+
+// catchUp makes the uids of later changes in a part greater than all that there
+// are, whatever clock has made them: jobs and memberships, and changes that wait
+// to be followed. A transaction does it before it makes any: then what was
+// committed before it began comes before it.
+func (r *Registry) catchUp(tx store.Tx, part int) error {
+	newest, err := tx.Newest(part)
+	r.uids.Seen(newest)
+	return err
 }
 
 // join makes the thing a member of the group. The uid says when.

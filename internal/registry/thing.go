@@ -114,6 +114,9 @@ func (r *Registry) DeleteThing(ctx context.Context, p auth.Principal, name strin
 		if err := t.CheckVersion(expected); err != nil {
 			return false, err
 		}
+		if err := r.catchUp(tx, r.store.PartOf(t.Name)); err != nil {
+			return false, err
+		}
 		if err := tx.DeleteThing(t); err != nil {
 			return false, err
 		}

@@ -63,10 +63,17 @@ type GroupWriter interface {
 type ChangeReader interface {
 	// Changes returns up to limit changes of a part, in Seq order.
 	Changes(part, limit int) ([]thing.Change, error)
+	// Pending returns those of some Seqs that are the ones of changes of a part.
+	Pending(part int, seqs []int64) ([]int64, error)
 }
 
 // ChangeWriter writes what the registry leaves for the job engine.
 type ChangeWriter interface {
+	// Newest returns a uid that is not lower than that of any job or membership,
+	// nor than the Seq of any change of the parts given. It counts what was committed
+	// before the transaction began, at least. Who makes a uid that says what came
+	// first tells it to job.UIDs.Seen before: clocks of nodes differ.
+	Newest(parts ...int) (int64, error)
 	// AddChange leaves a change in the part of its thing.
 	AddChange(c thing.Change) error
 	// DeleteChange removes a change that has been dealt with.

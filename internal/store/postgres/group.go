@@ -232,6 +232,18 @@ func (r reader) Changes(part, most int) ([]thing.Change, error) {
 	}, `SELECT seq, kind, thing, thing_uid, group_path FROM changes WHERE part = $1 ORDER BY seq`, part)
 }
 
+// Pending implements store.ChangeReader.
+func (r reader) Pending(part int, seqs []int64) ([]int64, error) {
+	return all(r.c, readInt, `SELECT seq FROM changes WHERE part = $1 AND seq = ANY($2::bigint[])`, part, seqs)
+}
+
+// Newest implements store.ChangeWriter. It looks at the end of an index of each table.
+func (t *tx) Newest(parts ...int) (int64, error) {
+	return t.c.int(`SELECT greatest(0, (SELECT max(uid) FROM jobs), (SELECT max(uid) FROM members),
+			max((SELECT max(seq) FROM changes x WHERE x.part = k.part)))
+		FROM unnest($1::int[]) AS k(part)`, parts)
+}
+
 // AddChange implements store.ChangeWriter.
 func (t *tx) AddChange(c thing.Change) error {
 	path, err := encode(c.GroupPath, len(c.GroupPath) == 0)

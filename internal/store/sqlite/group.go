@@ -205,6 +205,14 @@ func (r reader) Changes(part, limit int) ([]thing.Change, error) {
 	}, `SELECT seq, kind, thing, thing_uid, group_path FROM changes WHERE part = ? ORDER BY seq LIMIT ? + 0`, part, limit)
 }
 
+// Pending implements store.ChangeReader.
+func (r reader) Pending(part int, seqs []int64) ([]int64, error) {
+	return all(r.c, readInt, `SELECT seq FROM json_each(?) k CROSS JOIN changes ON part = ? AND seq = k.value`, list(seqs), part)
+}
+
+// Newest implements store.ChangeWriter. There is one writer, so it remembers.
+func (t *tx) Newest(...int) (int64, error) { return t.w.newest, nil }
+
 // AddChange implements store.ChangeWriter.
 func (t *tx) AddChange(c thing.Change) error {
 	err := t.stores(cmp.Or(c.Seq, c.ThingUID))

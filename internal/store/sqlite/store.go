@@ -159,6 +159,7 @@ func (s *Store) prepare() error {
 			return err
 		}
 	}
+	s.w.newest = s.w.floor // not known better, but not lower
 	s.parts = int(parts)
 	if s.parts < 1 {
 		return fmt.Errorf("sqlite: %s says that it has %d parts", s.file, s.parts)

@@ -21,8 +21,10 @@ func (t *tx) nextSeq() int64 {
 // that few transactions have to: a minute of uids.
 const floorStep = 60_000 << 20
 
-// stores says that uid is about to be stored, so that Floor is never below it.
+// stores says that uid is about to be stored, so that neither Floor nor Newest is
+// ever below it.
 func (t *tx) stores(uid int64) error {
+	t.w.newest = max(t.w.newest, uid)
 	if uid <= t.floor {
 		return nil
 	}

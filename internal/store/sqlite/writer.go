@@ -50,9 +50,9 @@ type writer struct {
 	idle  sync.Mutex // held during a transaction, or by a checkpoint that needs the log at rest
 
 	// seq orders marks and dirty rows: it goes on from a number that grows each
-	// time the store is opened. floor is the uid stored in meta. Both belong to
-	// the goroutine of the writer.
-	seq, floor int64
+	// time the store is opened. floor is the uid stored in meta, newest the highest
+	// one of a row. They belong to the goroutine of the writer.
+	seq, floor, newest int64
 }
 
 // do hands a call to the writer and waits for its answer.
