@@ -75,11 +75,12 @@ func (c *client) slow() bool { return c.conn != nil && !c.behind && c.session.fu
 func (c *client) push(d *delivery, p *pending) bool {
 	d.stored = c.kept && d.qos > 0 && !d.direct
 	before := c.session.bytes
-	if !c.session.push(d) && !c.tidy(d) {
+	ok := c.session.push(d) || c.tidy(d) || c.squeeze(d)
+	c.srv.metrics.queued.Add(float64(c.session.bytes - before))
+	if !ok {
 		c.srv.metrics.dropped[droppedFull].Inc()
 		return false
 	}
-	c.srv.metrics.queued.Add(float64(c.session.bytes - before))
 	if d.stored {
 		c.srv.cfg.Sessions.Append(c.ref(), QueuedMessage{Seq: d.seq, Retain: d.retain, Message: d.msg}, c.durable(p))
 	}
@@ -93,6 +94,16 @@ func (c *client) tidy(d *delivery) bool {
 		c.forget(gone)
 	})
 	return c.session.push(d)
+}
+
+// squeeze tries again in place of those that d makes superfluous, and in the reserve.
+func (c *client) squeeze(d *delivery) bool {
+	l := &c.srv.limits
+	r := reserve{messages: l.ReserveMessages, bytes: l.ReserveBytes, whole: c.srv.cfg.Hooks.Whole}
+	return c.session.pushWhole(d, r, func(gone *delivery) {
+		c.srv.metrics.dropped[droppedReplaced].Inc()
+		c.forget(gone)
+	})
 }
 
 // pump hands the connection what it can take. The caller sees to it that it is

@@ -77,6 +77,7 @@ func NewSession(window, queue int) *Session {
 
 // Sent is a message that has been sent.
 type Sent struct {
+	Topic   string
 	Payload string
 	ID      uint16
 	QoS     byte
@@ -89,13 +90,21 @@ func (s *Session) Push(payload string, qos byte, direct bool) bool {
 	return s.s.push(&delivery{msg: m, qos: qos, direct: direct})
 }
 
+// PushWhole queues a message to a topic of which only the last one matters, if need
+// be in a reserve for so many.
+func (s *Session) PushWhole(topic, payload string, messages int) bool {
+	d := &delivery{msg: &Message{Topic: topic, Payload: []byte(payload), QoS: 1}, qos: 1}
+	r := reserve{messages: messages, bytes: 1 << 30, whole: func(string) bool { return true }}
+	return s.s.push(d) || s.s.pushWhole(d, r, func(*delivery) {})
+}
+
 // Next returns what is to be sent.
 func (s *Session) Next() (Sent, bool) {
 	d, ok := s.s.next()
 	if !ok {
 		return Sent{}, false
 	}
-	x := Sent{Payload: string(d.msg.Payload), QoS: d.qos, Dup: d.dup}
+	x := Sent{Topic: d.msg.Topic, Payload: string(d.msg.Payload), QoS: d.qos, Dup: d.dup}
 	if d.qos > 0 {
 		x.ID = d.id()
 	}

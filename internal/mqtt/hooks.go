@@ -96,7 +96,7 @@ type Response struct {
 
 // Hooks are the decisions that the endpoint leaves to others. A nil hook allows
 // everything, but for Handle, without which no topic that begins with $ can be
-// published to. They are called on the goroutine of the connection concerned,
+// published to, and Whole. They are called on the goroutine of the connection concerned,
 // CanReceive also on those of publishers: they should not block, but for
 // Connect and Handle, and must be safe for concurrent use.
 type Hooks struct {
@@ -110,6 +110,11 @@ type Hooks struct {
 	// Reserved says whether a filter that begins with $ is one that clients may
 	// subscribe to at all; nil allows those that begin with $aws/.
 	Reserved func(filter string) bool
+	// Whole says whether a message of the server to a topic that begins with $ tells
+	// all that there is to know, so that it makes those before it superfluous. There
+	// is room for it in a queue that is full of other messages; see
+	// Limits.ReserveMessages. Without the hook no message is.
+	Whole func(topic string) bool
 	// Handle serves what a client has published to a topic that begins with $,
 	// after CanPublish has allowed it. What it does must be durable when it
 	// returns, because then the message is acknowledged, whatever the replies

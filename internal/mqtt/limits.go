@@ -35,6 +35,12 @@ type Limits struct {
 	// or not. What finds the queue full is refused: the oldest are kept.
 	QueueMessages int
 	QueueBytes    int
+	// ReserveMessages and ReserveBytes bound what is kept beyond that of messages
+	// that tell all that there is to know, by the hook Whole: of each topic the last
+	// one that has not been sent. With as many as a session may have subscriptions
+	// none of them is lost, unless wildcards stand for more topics.
+	ReserveMessages int
+	ReserveBytes    int
 	// OutBytes is how many encoded bytes may wait for a client's socket before
 	// nothing more is taken from its queue, or read from it.
 	OutBytes int
@@ -88,6 +94,8 @@ func DefaultLimits() Limits {
 		TopicAliases:     8,
 		QueueMessages:    1000,
 		QueueBytes:       4 << 20,
+		ReserveMessages:  100,
+		ReserveBytes:     4 << 20,
 		OutBytes:         64 << 10,
 		RetainedMessages: 5000,
 		RetainedBytes:    64 << 20,
@@ -123,6 +131,8 @@ func (l Limits) withDefaults() Limits {
 		{&l.TopicAliases, d.TopicAliases},
 		{&l.QueueMessages, d.QueueMessages},
 		{&l.QueueBytes, d.QueueBytes},
+		{&l.ReserveMessages, d.ReserveMessages},
+		{&l.ReserveBytes, d.ReserveBytes},
 		{&l.OutBytes, d.OutBytes},
 		{&l.RetainedMessages, d.RetainedMessages},
 		{&l.RetainedBytes, d.RetainedBytes},
@@ -147,7 +157,8 @@ func (l Limits) withDefaults() Limits {
 	}
 	// Ids are 16 bits, and a session's queue shares them with what is in flight.
 	l.InFlight = min(l.InFlight, 1<<15)
-	l.QueueMessages = min(l.QueueMessages, 1<<15-1)
+	l.QueueMessages = min(l.QueueMessages, 1<<14)
+	l.ReserveMessages = min(l.ReserveMessages, 1<<13)
 	return l
 }
 

@@ -13,9 +13,11 @@ const (
 	droppedDenied  = "denied"   // the subscriber may not receive it
 	droppedSize    = "too_long" // longer than the subscriber takes
 	droppedOffline = "offline"  // nobody of a group can take it, or a reply's requester has gone
+	// A later one of the same topic makes it superfluous, and there is not room for both.
+	droppedReplaced = "replaced"
 )
 
-var dropReasons = []string{droppedFull, droppedExpired, droppedDenied, droppedSize, droppedOffline}
+var dropReasons = []string{droppedFull, droppedExpired, droppedDenied, droppedSize, droppedOffline, droppedReplaced}
 
 // metrics are the numbers of the endpoint.
 type metrics struct {

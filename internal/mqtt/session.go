@@ -108,12 +108,17 @@ func (s *session) push(d *delivery) bool {
 	if s.len() >= s.maxQueue || s.bytes+d.msg.size() > s.maxBytes && s.len() > 0 {
 		return false
 	}
+	s.admit(d)
+	return true
+}
+
+// admit puts a delivery at the end of the queue, whether or not there is room.
+func (s *session) admit(d *delivery) {
 	if d.qos > 0 {
 		d.seq = s.take()
 	}
 	s.bytes += d.msg.size()
 	s.queue.push(*d)
-	return true
 }
 
 // take returns the next sequence number whose packet id is free. Only a message
@@ -217,11 +222,21 @@ func (s *session) restore(d delivery) {
 
 // expire removes what waits in the queue and has expired at now, and calls gone for each.
 func (s *session) expire(now int64, gone func(*delivery)) {
+	s.weed(func(d *delivery) bool {
+		over := d.msg.expired(now) && !d.dup
+		if over {
+			gone(d)
+		}
+		return over
+	})
+}
+
+// weed removes those deliveries from the queue for which unwanted returns true.
+func (s *session) weed(unwanted func(*delivery) bool) {
 	for range s.queue.len() {
 		d := s.queue.pop()
-		if d.msg.expired(now) && !d.dup {
+		if unwanted(&d) {
 			s.bytes -= d.msg.size()
-			gone(&d)
 			continue
 		}
 		s.queue.push(d)

@@ -61,10 +61,10 @@ func TestSessionKeepsIDsOverResumptionAndRestart(t *testing.T) {
 		again = append(again, d)
 	}
 	want := []mqtt.Sent{
-		{Payload: "a", ID: first[2].ID, QoS: 1, Dup: true},
-		{Payload: "b", ID: first[4].ID, QoS: 1, Dup: true},
-		{Payload: "c", ID: again[2].ID, QoS: 1, Dup: true}, // nothing says that it was not sent
-		{Payload: "d", ID: again[3].ID, QoS: 1},
+		{Topic: "t", Payload: "a", ID: first[2].ID, QoS: 1, Dup: true},
+		{Topic: "t", Payload: "b", ID: first[4].ID, QoS: 1, Dup: true},
+		{Topic: "t", Payload: "c", ID: again[2].ID, QoS: 1, Dup: true}, // nothing says that it was not sent
+		{Topic: "t", Payload: "d", ID: again[3].ID, QoS: 1},
 	}
 	if !slices.Equal(again, want) {
 		t.Errorf("got %+v, want %+v", again, want)

@@ -1,6 +1,7 @@
 package mqtt_test
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,6 +17,23 @@ func ticking() func() time.Time {
 	return func() time.Time { return begun.Add(time.Duration(read.Add(1)) * time.Millisecond) }
 }
 
+// deserted are the peers of a server that is the only one left.
+type deserted struct{}
+
+var _ mqtt.Peers = deserted{}
+
+func (deserted) Interest(string, mqtt.Interest)                 {}
+func (deserted) Settle(context.Context, []string)               {}
+func (deserted) Inherit([]string, time.Time)                    {}
+func (deserted) Unsettled([]string) bool                        { return false }
+func (deserted) Stray()                                         {}
+func (deserted) Wanted(string) bool                             { return false }
+func (deserted) Online(string) bool                             { return false }
+func (deserted) Number() uint64                                 { return 0 }
+func (deserted) Forward(*mqtt.Message, mqtt.Routed)             {}
+func (deserted) Marks() map[string]uint64                       { return nil }
+func (deserted) Claim(context.Context, mqtt.Claim) mqtt.Claimed { return mqtt.Claimed{} }
+
 func TestWillOfASessionThatIsTakenOver(t *testing.T) {
 	t.Parallel()
 	for name, take := range map[string]func(e *endpoint, v codec.Version){
@@ -25,13 +43,13 @@ func TestWillOfASessionThatIsTakenOver(t *testing.T) {
 			}
 		},
 		"by another node": func(e *endpoint, v codec.Version) {
-			e.Release(e.t.Context(), mqtt.Claim{ClientID: "c", Stamp: mqtt.Stamp{At: time.Now().UnixNano(), Node: "b"}, Version: byte(v)})
+			e.Release(e.t.Context(), mqtt.Claim{ClientID: "c", Stamp: mqtt.Stamp{At: time.Now().Add(time.Hour).UnixNano(), Node: "b"}, Version: byte(v)})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			versions(t, func(t *testing.T, v codec.Version) {
-				e := start(t, mqtt.Config{Now: ticking(), Sessions: new(mqtt.Memory)})
+				e := start(t, mqtt.Config{Now: ticking(), Peers: deserted{}, Node: "a"})
 				w := e.connect(v, "w")
 				w.subscribe(codec.QoS1, "will")
 				c := &codec.Connect{

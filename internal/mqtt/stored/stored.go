@@ -70,8 +70,8 @@ type change struct {
 	retained *store.Retained
 	done     func(error) // may be nil
 	also     []func(error)
-	err      error       // why it was left out when the others were written
-	begun    bool        // it is too late to take it back; guarded by the sessions
+	err      error // why it was left out when the others were written
+	begun    bool  // it is too late to take it back; guarded by the sessions
 }
 
 // New returns sessions in s, whose errors are told to log; nil discards. Close
