@@ -58,19 +58,6 @@ func Decode(dst any, p Params, query map[string][]string, body []byte) error {
 	return nil
 }
 
-// Validate checks every constraint of req, a pointer to a request struct, as
-// Decode does, and fails in the same way. What Decode has filled is valid.
-func Validate(req any) error {
-	v, pl, err := target(req)
-	if err != nil {
-		return err
-	}
-	if f := pl.check(v); f != nil {
-		return f.err()
-	}
-	return nil
-}
-
 // target returns the struct behind a pointer, and its plan.
 func target(ptr any) (reflect.Value, *plan, error) {
 	v := reflect.ValueOf(ptr)

@@ -41,15 +41,14 @@ type JobExecutionStatusDetails struct {
 	DetailsMap Details `json:"detailsMap,omitempty"`
 }
 
-// JobExecutionSummary is an execution in a list of the control plane.
-// RetryAttempt is 0 for the first attempt.
+// JobExecutionSummary is an execution in a list of the control plane. Its retry
+// attempt is left out: there are no retries.
 type JobExecutionSummary struct {
 	Status          string            `json:"status"`
 	QueuedAt        FractionalSeconds `json:"queuedAt"`
 	StartedAt       FractionalSeconds `json:"startedAt,omitzero"`
 	LastUpdatedAt   FractionalSeconds `json:"lastUpdatedAt"`
 	ExecutionNumber int64             `json:"executionNumber"`
-	RetryAttempt    int64             `json:"retryAttempt,omitempty"`
 }
 
 // ListJobExecutionsForJobRequest asks for a page of a job's executions

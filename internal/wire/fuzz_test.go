@@ -16,7 +16,7 @@ import (
 
 // FuzzDecode shows for every request that decoding never panics, refuses only
 // with errors that a caller may be told, refuses all that is not JSON, and
-// yields values that are valid and survive another round.
+// yields values that survive another round.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		``, `{}`, `[]`, `null`, ` { "status" : "FAILED" , "statusDetails" : { "a\u0062" : 1e5 } } `,
@@ -51,9 +51,6 @@ func checkAccepted(t *testing.T, name string, req any, params wire.Params, value
 	t.Helper()
 	if len(body) > 0 && (!json.Valid(body) || !utf8.Valid(body)) {
 		t.Errorf("%s: accepted %q, which is not JSON", name, body)
-	}
-	if err := wire.Validate(req); err != nil {
-		t.Errorf("%s: what was decoded does not validate: %v", name, err)
 	}
 	again, err := wire.Encode(req)
 	if err != nil {

@@ -145,17 +145,16 @@ type ListJobsResponse struct {
 	NextToken string           `json:"nextToken,omitempty"`
 }
 
-// JobSummary is a job in a list.
+// JobSummary is a job in a list. What the published shape has beside these
+// members is optional, and only DescribeJob would know it.
 type JobSummary struct {
 	JobARN          string            `json:"jobArn"`
 	JobID           string            `json:"jobId"`
-	ThingGroupID    string            `json:"thingGroupId,omitempty"`
 	TargetSelection string            `json:"targetSelection"`
 	Status          string            `json:"status"`
 	CreatedAt       FractionalSeconds `json:"createdAt"`
 	LastUpdatedAt   FractionalSeconds `json:"lastUpdatedAt"`
 	CompletedAt     FractionalSeconds `json:"completedAt,omitzero"`
-	IsConcurrent    *bool             `json:"isConcurrent,omitempty"`
 }
 
 // AssociateTargetsWithJobRequest adds targets to a continuous job
