@@ -22,10 +22,6 @@ type Config struct {
 	// request that is signed in good form, so it should be fast. The secret
 	// may change from one call to the next.
 	Secret func(ctx context.Context, keyID string) (string, error)
-	// Session checks the session token that came with a temporary key, one whose
-	// id begins with "ASIA". It fails with kind UnknownKey or ExpiredToken. Nil
-	// means that there are no sessions: tokens and such keys are refused.
-	Session func(ctx context.Context, keyID, token string) error
 
 	// Region is the region of the server, which requests must be signed for.
 	Region string

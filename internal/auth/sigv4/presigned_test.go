@@ -1,7 +1,6 @@
 package sigv4_test
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"testing"
@@ -126,50 +125,6 @@ func TestBodyHashInQuery(t *testing.T) {
 	c.body, c.payload = "{ }", hash("{}")
 	_, err := authenticate(t, v, c.presigned(t))
 	checkRefused(t, err, apierr.InvalidSignature, msgMismatch)
-}
-
-func TestSessions(t *testing.T) {
-	t.Parallel()
-	const id, token = "ASIAZZZZZZZZ22222222", "session/token+1=="
-	cfg := config()
-	cfg.Secret = func(context.Context, string) (string, error) { return secret, nil }
-	cfg.Session = func(_ context.Context, keyID, given string) error {
-		switch {
-		case keyID != id || given != token && given != "old":
-			return apierr.New(apierr.UnknownKey, "no such session")
-		case given == "old":
-			return apierr.New(apierr.ExpiredToken, "The security token included in the request is expired")
-		}
-		return nil
-	}
-	v := newVerifier(t, cfg)
-	mqtt := call{keyID: id, token: token, method: http.MethodGet, target: "/mqtt", service: "iotdevicegateway"}
-	appended := mqtt
-	appended.tokenUnsigned = true
-	tests := []struct {
-		name string
-		r    *http.Request
-	}{
-		{"token signed in its header", call{keyID: id, token: token}.signed(t)},
-		{"token signed in the query", call{keyID: id, token: token}.presigned(t)},
-		{"device gateway, token signed", mqtt.presigned(t)},
-		{"device gateway, token appended after signing", appended.presigned(t)},
-	}
-	for _, tt := range tests {
-		if _, err := authenticate(t, v, tt.r); err != nil {
-			t.Errorf("%s: %v", tt.name, err)
-		}
-	}
-
-	appended.service = "iot"
-	_, err := authenticate(t, v, appended.presigned(t))
-	checkRefused(t, err, apierr.InvalidSignature, msgMismatch) // only the device gateway has that habit
-	_, err = authenticate(t, v, call{keyID: id, token: "old"}.signed(t))
-	checkRefused(t, err, apierr.ExpiredToken, "The security token included in the request is expired")
-	_, err = authenticate(t, v, call{keyID: id, token: "other"}.signed(t))
-	checkRefused(t, err, apierr.UnknownKey, msgUnknownKey)
-	_, err = authenticate(t, v, call{keyID: id}.signed(t))
-	checkRefused(t, err, apierr.UnknownKey, msgUnknownKey)
 }
 
 // Code that always appends the token appends nothing for a lasting key.

@@ -37,8 +37,8 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 //
 // The error's chain always holds an *apierr.Error, of kind MissingToken (not
 // signed), IncompleteSignature (malformed), UnknownKey (access key or session
-// token), ExpiredToken, InvalidSignature (everything else), or what
-// Config.Secret returned: Internal if that is not an *apierr.Error.
+// token), InvalidSignature (everything else), or what Config.Secret returned:
+// Internal if that is not an *apierr.Error.
 func (v *Verifier) Authenticate(r *http.Request, body []byte) (auth.Principal, error) {
 	s, err := parse(r)
 	if err != nil {
@@ -102,16 +102,13 @@ func (v *Verifier) checkTime(s *signature) error {
 	return nil
 }
 
-// secret looks the access key up and checks the session that it belongs to.
+// secret looks the access key up. There are no sessions: temporary keys and
+// session tokens are nobody's.
 func (v *Verifier) secret(ctx context.Context, s *signature) (string, error) {
-	temporary := strings.HasPrefix(s.keyID, "ASIA")
-	if !isKeyID(s.keyID) || temporary != (s.token != "") || temporary && v.cfg.Session == nil {
+	if !isKeyID(s.keyID) || strings.HasPrefix(s.keyID, "ASIA") || s.token != "" {
 		return "", unknownKey(nil)
 	}
 	secret, err := v.cfg.Secret(ctx, s.keyID)
-	if err == nil && temporary {
-		err = v.cfg.Session(ctx, s.keyID, s.token)
-	}
 	if err == nil && secret == "" {
 		err = errors.New("the secret is empty")
 	}
