@@ -3,9 +3,12 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
+	"syscall"
 
 	"github.com/gofrs/flock"
 )
@@ -28,8 +31,13 @@ type journal struct {
 	log  *slog.Logger
 	dir  string
 	lock *flock.Flock
-	file *os.File // nil: in memory only
-	size int64    // of what is known to be good in file
+	// file is nil without a folder. With one it is nil as long as the file could
+	// not be opened anew, and nothing can be written.
+	file *os.File
+	size int64 // of what is known to be good in file
+	// renamed says that file has its name, but perhaps not yet on the disk: after
+	// a power cut the one before might be back.
+	renamed bool
 	// unwritten are entries that could not be written. They go before the next
 	// one, so that the file is always the beginning of the truth.
 	unwritten []byte
@@ -46,6 +54,7 @@ func openJournal(dir string, log *slog.Logger) (*journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
+	_ = syncDir(filepath.Dir(dir)) // if it was made here, the folder around it can be read
 	j.lock = flock.New(filepath.Join(dir, lockFile))
 	locked, err := j.lock.TryLock()
 	if err != nil {
@@ -60,23 +69,33 @@ func openJournal(dir string, log *slog.Logger) (*journal, error) {
 	return j, nil
 }
 
+func (j *journal) name() string { return filepath.Join(j.dir, journalFile) }
+
 // load reads the file.
 func (j *journal) load() error {
-	name := filepath.Join(j.dir, journalFile)
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openOwn(j.name(), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return err
 	}
 	j.file = f
-	data, err := os.ReadFile(name)
+	data, err := io.ReadAll(f)
 	if err != nil {
 		return err
 	}
-	j.size = int64(j.replay(data))
-	if n := len(data) - int(j.size); n > 0 {
-		j.log.Warn("end of the journal was cut off", "bytes", n)
+	good := j.replay(data)
+	j.size = int64(good)
+	if err := errors.Join(f.Truncate(j.size), f.Sync(), syncDir(j.dir)); err != nil {
+		return err
 	}
-	return errors.Join(f.Truncate(j.size), f.Sync(), syncDir(j.dir))
+	if rest := data[good:]; len(rest) > 0 {
+		j.log.Warn("end of the journal was cut off", "bytes", len(rest))
+		// A power cut damages the end, which nobody has acted on. What is in
+		// front of a good line was damaged later, and may be missing.
+		if j.task != nil && j.task.final == nil && anyGood(rest) {
+			j.finish(report{Failed, details(reasonDetail, reasonDamaged)})
+		}
+	}
+	return nil
 }
 
 // receive begins an execution.
@@ -98,7 +117,7 @@ func (j *journal) finish(r report) { j.note(entry{Final: &r}) }
 // end notes that the server needs to be told nothing any more.
 func (j *journal) end() {
 	j.note(entry{Ended: &ended{}})
-	if j.file == nil || j.size+int64(len(j.unwritten)) < compactAt {
+	if j.dir == "" || j.size+int64(len(j.unwritten)) < compactAt {
 		return
 	}
 	if err := j.compact(); err != nil {
@@ -120,10 +139,13 @@ func (j *journal) add(e entry) error {
 	if err := j.apply(e); err != nil {
 		return err
 	}
-	if j.file == nil {
+	if j.dir == "" {
 		return nil
 	}
 	j.unwritten = e.append(j.unwritten)
+	if err := j.ready(); err != nil {
+		return err
+	}
 	if _, err := j.file.WriteAt(j.unwritten, j.size); err != nil {
 		return err
 	}
@@ -135,27 +157,60 @@ func (j *journal) add(e entry) error {
 	return nil
 }
 
+// ready makes the file one that can be written to. It is not made if it is
+// missing: an empty one would not be the beginning of the truth.
+func (j *journal) ready() error {
+	if j.file == nil {
+		f, err := openOwn(j.name(), os.O_RDWR)
+		if err != nil {
+			return err
+		}
+		j.file = f
+	}
+	if j.renamed {
+		if err := syncDir(j.dir); err != nil {
+			return err
+		}
+		j.renamed = false
+	}
+	return nil
+}
+
 // compact replaces the file with one that says the same in fewer words. The old
 // one stays whatever happens, until the new one is complete.
 func (j *journal) compact() error {
-	data := j.summary()
-	name := filepath.Join(j.dir, journalFile)
-	f, err := os.OpenFile(name+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	data, name := j.summary(), j.name()+".new"
+	if err := save(name, data); err != nil {
+		_ = os.Remove(name) // it takes room, which may be what is missing
+		return err
+	}
+	// All of the old one is on the disk or in the new one. It is closed, since
+	// Windows does not rename over an open file.
+	if j.file != nil {
+		_ = j.file.Close()
+		j.file = nil
+	}
+	if err := os.Rename(name, j.name()); err != nil {
+		return errors.Join(err, j.ready())
+	}
+	j.size, j.unwritten, j.renamed = int64(len(data)), nil, true
+	return j.ready()
+}
+
+// save puts a file of the agent's own on the disk.
+func save(name string, data []byte) error {
+	f, err := openOwn(name, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if err := errors.Join(err, f.Sync()); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	// Both are closed, since Windows does not rename over an open file.
-	err = errors.Join(f.Close(), j.file.Close(), os.Rename(name+".new", name))
+	err = f.Truncate(0)
 	if err == nil {
-		j.size, j.unwritten = int64(len(data)), nil
+		_, err = f.Write(data)
 	}
-	var reopened error
-	j.file, reopened = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
-	return errors.Join(err, reopened, syncDir(j.dir))
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // close ends the use of the folder.
@@ -170,12 +225,15 @@ func (j *journal) close() error {
 	return errors.Join(errs...)
 }
 
-// syncDir puts on the disk which files are in a folder. Not every system can.
+// syncDir puts on the disk which files are in a folder.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	_ = d.Sync() // Windows refuses, and needs none
-	return d.Close()
+	err = d.Sync()
+	if runtime.GOOS == "windows" || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
+		err = nil // not every system can, and those need not
+	}
+	return errors.Join(err, d.Close())
 }

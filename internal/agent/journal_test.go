@@ -3,6 +3,7 @@ package agent_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -331,6 +332,79 @@ func TestJournalThatCannotBeWritten(t *testing.T) {
 		want(t, "good bytes", agent.Replay(whole), len(whole))
 		want(t, "both are known", has(whole, `"job":"j"`) && has(whole, `"job":"k"`), true)
 	})
+}
+
+// TestJournalThatCannotBeMadeSmaller takes the file away between two jobs, when
+// it is about to be replaced: then neither the old nor the new one can be opened.
+func TestJournalThatCannotBeMadeSmaller(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir, s, h := t.TempDir(), newServer(), &hands{}
+		name := filepath.Join(dir, "journal")
+		h.do = map[string]func(context.Context, agent.Call) agent.Outcome{
+			"hide": func(context.Context, agent.Call) agent.Outcome {
+				if err := errors.Join(os.Rename(name, name+".away"), os.Mkdir(name, 0o700)); err != nil {
+					t.Error(err)
+				}
+				return agent.Outcome{}
+			},
+		}
+		stop := device(t, s, h, in(dir))
+		filler := strings.Repeat("x", agent.CompactAt)
+		s.add("j", strings.TrimSuffix(steps("hide"), "}")+`,"filler":"`+filler+`"}`)
+		wait(5 * time.Second)
+		want(t, "runs", h.runs(), "hide")
+		s.add("k", steps("a"))
+		wait(5 * time.Second)
+		want(t, "runs of what cannot be written down", h.runs(), "")
+		want(t, "status", s.status("k"), agent.Failed)
+		if err := errors.Join(os.Remove(name), os.Rename(name+".away", name)); err != nil {
+			t.Fatal(err)
+		}
+		s.add("l", steps("b"))
+		wait(5 * time.Second)
+		want(t, "runs when it can be again", h.runs(), "b")
+		want(t, "status", s.status("l"), agent.Succeeded)
+		stop()
+		whole := journalOf(t, dir)
+		want(t, "good bytes", agent.Replay(whole), len(whole))
+		for _, job := range []string{"j", "k", "l"} {
+			want(t, job+" is known", has(whole, `"job":"`+job+`"`), true)
+		}
+	})
+}
+
+// TestDamageInTheMiddle damages each line of a journal that others follow. What
+// is missing may be that a step has begun.
+func TestDamageInTheMiddle(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		s.add("j", steps("once", "once2"))
+		stop := device(t, s, &hands{}, in(dir))
+		wait(1500 * time.Millisecond) // in the second step
+		stop()
+	})
+	lines := bytes.SplitAfter(journalOf(t, dir), []byte("\n"))
+	lines = lines[:len(lines)-1]
+	want(t, "lines", len(lines), 4) // received, start, end, start
+	for i := range len(lines) - 1 {
+		synctest.Test(t, func(t *testing.T) {
+			dir, s, h := t.TempDir(), newServer(), &hands{}
+			damaged := bytes.Join(lines, nil)
+			damaged[len(bytes.Join(lines[:i], nil))+20] ^= 0x04
+			if err := os.WriteFile(filepath.Join(dir, "journal"), damaged, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s.add("j", steps("once", "once2")).Status = agent.InProgress
+			stop := device(t, s, h, in(dir))
+			wait(10 * time.Second)
+			stop()
+			want(t, fmt.Sprintf("runs with line %d damaged", i+1), h.runs(), "")
+			want(t, "status", s.status("j"), agent.Failed)
+		})
+	}
 }
 
 func TestJournalStaysSmall(t *testing.T) {

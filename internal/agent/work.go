@@ -22,6 +22,7 @@ const (
 const (
 	reasonInvalid = "Unable to execute job, invalid job document provided!" // as AWS's client says it
 	reasonUnknown = "the execution was in progress already, and this device has no record of what was done"
+	reasonDamaged = "this device's record of what was done is damaged"
 	reasonEnded   = "the server ended the execution before it was finished"
 )
 
