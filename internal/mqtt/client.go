@@ -137,7 +137,7 @@ func (c *client) pump() {
 
 // unwanted returns why d must not be sent after all, or nothing.
 func (c *client) unwanted(d *delivery) string {
-	if d.msg.Expires != 0 && !d.dup && d.msg.expired(c.srv.nowMillis()) {
+	if d.msg.Expires != 0 && !d.sent && d.msg.expired(c.srv.nowMillis()) {
 		return droppedExpired
 	}
 	if may := c.srv.cfg.Hooks.CanReceive; may != nil && !d.direct && !may(c.conn.who, d.msg.Topic) {

@@ -174,3 +174,23 @@ func TestAsLongAsThereIsRoomEveryWordIsKept(t *testing.T) {
 		t.Errorf("missed (-want +got):\n%s", diff)
 	}
 }
+
+func TestRestartedServerMakesRoomForTheLastWord(t *testing.T) {
+	t.Parallel()
+	cfg := mqtt.Config{
+		Limits: mqtt.Limits{QueueMessages: 10, ReserveMessages: 2}, Sessions: new(mqtt.Memory), Hooks: mqtt.Hooks{Whole: whole},
+	}
+	t.Run("before", func(t *testing.T) {
+		e := start(t, cfg)
+		fill(e, codec.V5, "$aws/+")
+		e.say("$aws/whole1", "0")
+		e.say("$aws/whole2", "1")
+	})
+	t.Run("after", func(t *testing.T) {
+		e := start(t, cfg)
+		e.say("$aws/whole1", "2")
+		if diff := cmp.Diff([]string{"$aws/whole2 1", "$aws/whole1 2"}, missed(e, codec.V5)); diff != "" {
+			t.Errorf("missed (-want +got):\n%s", diff)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"muster/internal/mqtt"
 	"muster/internal/mqtt/codec"
@@ -183,4 +184,36 @@ func TestExpiryMustNotBeRaisedFromZero(t *testing.T) {
 	p := e.connect(codec.V5, "c")
 	p.send(&codec.Disconnect{HasSessionExpiry: true, SessionExpiry: 60})
 	p.refused(codec.ProtocolError)
+}
+
+func TestRestartedServerDeliversNothingThatHasExpired(t *testing.T) {
+	t.Parallel()
+	var kept mqtt.Memory
+	begun := time.Now()
+	away := codec.Connect{Version: codec.V5, ClientID: []byte("c"), SessionExpiry: 3600, KeepAlive: 60}
+	serve := func(t *testing.T, now time.Time) *endpoint {
+		return start(t, mqtt.Config{Sessions: &kept, Now: func() time.Time { return now }})
+	}
+	t.Run("before", func(t *testing.T) {
+		e := serve(t, begun)
+		p, _ := e.open(&away)
+		p.subscribe(codec.QoS1, "a")
+		p.send(&codec.Disconnect{})
+		p.ended()
+		pub := e.connect(codec.V5, "pub")
+		for _, expiry := range []uint32{2, 100, 3} {
+			m := message(codec.QoS1, "a", fmt.Sprint(expiry))
+			m.HasExpiry, m.Expiry = true, expiry
+			pub.send(m)
+			expect[*codec.Puback](pub)
+		}
+	})
+	t.Run("after", func(t *testing.T) {
+		p, a := serve(t, begun.Add(10*time.Second)).open(&away)
+		if !a.SessionPresent {
+			t.Fatal("the session is gone")
+		}
+		p.receive("a", "100")
+		p.quiet()
+	})
 }

@@ -48,8 +48,9 @@ type delivery struct {
 	retain bool
 	// direct is a reply to a request of the connection, which ends with it.
 	direct bool
-	// dup is whether it has been sent before.
-	dup bool
+	// dup is whether it may have been sent before, as the client is told, and sent
+	// whether it has been: nothing tells of one that was stored.
+	dup, sent bool
 	// stored is whether Sessions has been given it.
 	stored bool
 }
@@ -194,12 +195,12 @@ func (s *session) inFlight(id uint16) int {
 // in flight goes back to the front of the queue, to be sent again.
 func (s *session) end() {
 	var kept fifo
-	keep := func(d delivery, dup bool) {
+	keep := func(d delivery, sent bool) {
 		if d.qos == 0 || d.direct {
 			s.bytes -= d.msg.size()
 			return
 		}
-		d.dup = d.dup || dup
+		d.dup, d.sent = d.dup || sent, d.sent || sent
 		kept.push(d)
 	}
 	for _, d := range s.flight {
@@ -214,7 +215,7 @@ func (s *session) end() {
 // restore puts back a message that was stored with its sequence number. Messages
 // must be restored in order, before anything is pushed.
 func (s *session) restore(d delivery) {
-	d.dup, d.stored = true, true // it may have been sent: nothing says that it was not
+	d.dup, d.stored = true, true
 	s.bytes += d.msg.size()
 	s.seq = max(s.seq, d.seq)
 	s.queue.push(d)
@@ -223,7 +224,7 @@ func (s *session) restore(d delivery) {
 // expire removes what waits in the queue and has expired at now, and calls gone for each.
 func (s *session) expire(now int64, gone func(*delivery)) {
 	s.weed(func(d *delivery) bool {
-		over := d.msg.expired(now) && !d.dup
+		over := d.msg.expired(now) && !d.sent
 		if over {
 			gone(d)
 		}

@@ -21,14 +21,14 @@ func (s *session) pushWhole(d *delivery, r reserve, gone func(*delivery)) bool {
 	}
 	left := map[string]int{d.msg.Topic: 1} // how many of a topic are still to come
 	for q := range s.queue.all {
-		if !q.dup && r.has(q) {
+		if !q.sent && r.has(q) {
 			left[q.msg.Topic]++
 		}
 	}
 	replaces := left[d.msg.Topic] > 1
 	bytes := 0
 	s.weed(func(q *delivery) bool {
-		if q.dup || !r.has(q) {
+		if q.sent || !r.has(q) {
 			return false
 		}
 		left[q.msg.Topic]--
