@@ -130,7 +130,7 @@ func (c *client) leave(k *conn, end *ending) {
 	c.session.end()
 	c.srv.metrics.queued.Add(float64(c.session.bytes - before))
 	c.countOnline(-1)
-	c.conn, c.opened = nil, false
+	c.conn, c.opened, c.wanted = nil, false, nil
 	c.online.Store(false)
 	c.release()
 	now := c.srv.now()

@@ -41,6 +41,8 @@ type client struct {
 	moved  string
 	astray bool
 
+	wanted []wanted // retained messages, since the last SUBSCRIBE
+
 	behind bool          // nobody waits for it until it is relieved
 	room   chan struct{} // closed when there is room again; nil if nobody waits
 }
@@ -60,6 +62,9 @@ func (c *client) deliver(m *Message, o options, p *pending) (full bool) {
 	}
 	if !c.push(&d, p) {
 		return false
+	}
+	if m.Retain {
+		c.replaced(m.Topic)
 	}
 	if k := c.conn; k != nil {
 		c.pump()

@@ -22,12 +22,12 @@ func (k *conn) subscribe(f codec.Frame) *ending {
 	for i := range p.Filters {
 		fs[i], a.Reasons[i] = k.maySubscribe(p.Filters[i].Filter, i)
 	}
-	kept, wait := k.client.subscribe(k, &p, fs, a)
+	wait := k.client.subscribe(k, &p, fs, a)
 	if err := wait.wait(k.srv.ctx); err != nil {
 		return serverError(err)
 	}
 	k.send(a)
-	k.client.sendRetained(k, kept)
+	k.client.sendRetained(k)
 	k.srv.subscribed(k, subscribedEvent, accepted(fs, a.Reasons))
 	return nil
 }
@@ -69,14 +69,13 @@ func accepted(fs []filter, reasons []codec.Reason) []string {
 }
 
 // subscribe makes the subscriptions that are allowed and writes into a what the
-// client gets. It returns the topics whose retained messages the client is to be
-// sent, and what must be durable before it is answered.
-func (c *client) subscribe(k *conn, p *codec.Subscribe, fs []filter, a *codec.Suback) (topics []delivery, wait *pending) {
+// client gets. It returns what must be durable before it is answered.
+func (c *client) subscribe(k *conn, p *codec.Subscribe, fs []filter, a *codec.Suback) *pending {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	wait = new(pending)
+	wait := new(pending)
 	if c.conn != k {
-		return nil, wait
+		return wait
 	}
 	changed := false
 	for i, f := range fs {
@@ -94,31 +93,43 @@ func (c *client) subscribe(k *conn, p *codec.Subscribe, fs []filter, a *codec.Su
 		c.listen(f, o)
 		changed = true
 		if f.share == "" && !f.wild && (s.RetainHandling == codec.RetainSend || s.RetainHandling == codec.RetainSendIfNew && fresh) {
-			if m := c.srv.retained.get(f.levels, c.srv.nowMillis()); m != nil {
-				topics = append(topics, delivery{msg: m, qos: min(m.QoS, o.qos), retain: true})
-			}
+			c.wanted = append(c.wanted, wanted{topic: f.levels, qos: o.qos})
 		}
 	}
 	if changed && c.expiry > 0 {
 		c.keep(wait, 0)
 	}
-	return topics, wait
+	return wait
 }
 
-// sendRetained sends what was kept for those who subscribe later.
-func (c *client) sendRetained(k *conn, ds []delivery) {
-	if len(ds) == 0 {
-		return
-	}
+// wanted is a topic whose retained message a client has yet to be sent, because it
+// has subscribed to it.
+type wanted struct {
+	topic string
+	qos   byte // of the subscription
+}
+
+// sendRetained sends what was kept for those who subscribe later. What is kept may
+// have changed since the client subscribed: a message that replaces it and has
+// reached the client already is not followed by what it has replaced.
+func (c *client) sendRetained(k *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.conn != k {
+	if c.conn != k || len(c.wanted) == 0 {
 		return
 	}
-	for i := range ds {
-		c.push(&ds[i], new(pending))
+	for _, w := range c.wanted {
+		if m := c.srv.retained.get(w.topic, c.srv.nowMillis()); m != nil {
+			c.push(&delivery{msg: m, qos: min(m.QoS, w.qos), retain: true}, new(pending))
+		}
 	}
+	c.wanted = nil
 	c.pump()
+}
+
+// replaced notes that the retained message of a topic has come as any other does.
+func (c *client) replaced(topic string) {
+	c.wanted = slices.DeleteFunc(c.wanted, func(w wanted) bool { return w.topic == topic })
 }
 
 // unsubscribe serves an UNSUBSCRIBE.
