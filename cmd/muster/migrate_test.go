@@ -71,6 +71,8 @@ func TestMigrateSaysWhatIsWrong(t *testing.T) {
 		{"a source that is not SQLite", []string{"--from", "postgres://a/b", "--to", "postgres://c/d"}, "not sqlite:FOLDER"},
 		{"a target that is not PostgreSQL", []string{"--from", "sqlite:x", "--to", "sqlite:y"}, "not a URL of the form postgres://"},
 		{"a folder that is not there", []string{"--from", "sqlite:/none", "--to", "postgres://c/d"}, "/none is not a data folder"},
+		{"a database that nobody serves", []string{"--store", "postgres://u@127.0.0.1:1/d"}, "cannot connect to 127.0.0.1:1, database \"d\", user \"u\": connection refused: is the server running"},
+		{"its status", []string{"--status", "--store", "postgres://u@127.0.0.1:1/d"}, "cannot connect to 127.0.0.1:1"},
 		{"a move and a status at once", []string{"--from", "sqlite:x", "--to", "postgres://c/d", "--status"}, "can't be used together"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -20,7 +20,7 @@ var distributed = []string{
 //
 // No test has run this: there is no Citus where our tests run.
 func Distribute(ctx context.Context, url string, log *slog.Logger) (bool, error) {
-	conn, err := connect(ctx, Config{URL: url})
+	conn, _, err := connect(ctx, Config{URL: url})
 	if err != nil {
 		return false, err
 	}

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ const (
 	idleInTransaction    = "25P03"
 	uniqueViolation      = "23505" // in a key that nobody may choose
 	completionUnknown    = "40003"
+	statementThere       = "42P05"
 )
 
 // errMissed says that a guard has missed: what was read is no longer so.
@@ -57,6 +59,9 @@ var passing = map[string]string{
 	"40P01": "The database is too busy with conflicting changes.",
 	"22012": "The database is too busy with conflicting changes.",
 	"40003": "The connection to the database is lost.",
+	// Of another connection's statements: see checkPooler.
+	"26000": "The pooler in front of the database does not keep prepared statements.",
+	"42P05": "The pooler in front of the database does not keep prepared statements.",
 }
 
 // public returns an error of the database as the caller must see it.
@@ -127,5 +132,5 @@ func answered(err error) bool {
 // away at this moment is none, but that it had waited too long for the commit is.
 func refused(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (e.Severity == "ERROR" && e.Code != completionUnknown || e.Code == idleInTransaction) || pgconn.SafeToRetry(err)
+	return ok && (cmp.Or(e.SeverityUnlocalized, e.Severity) == "ERROR" && e.Code != completionUnknown || e.Code == idleInTransaction) || pgconn.SafeToRetry(err)
 }

@@ -82,3 +82,36 @@ func (s *Store) Waiting() int {
 
 // URL returns the address of the database.
 func (s *Store) URL() string { return s.cfg.URL }
+
+// ServerFault says why a server that says this of itself cannot be used.
+func ServerFault(version int, release, encoding, schema string) error {
+	return server{version: version, release: release, encoding: encoding, schema: schema}.fault()
+}
+
+// Remedy is what to do about an error of the server.
+var Remedy = remedy
+
+// Refused reports whether err is the server's refusal to commit.
+var Refused = refused
+
+// Take reads a row of the queues' statement.
+func Take(row [][]byte) error { return new(result).take(&rowOf{row: row}) }
+
+// rowOf is one row.
+type rowOf struct {
+	pgx.Rows
+	row  [][]byte
+	read bool
+}
+
+func (r *rowOf) Next() bool {
+	first := !r.read
+	r.read = true
+	return first
+}
+
+func (r *rowOf) RawValues() [][]byte { return r.row }
+func (r *rowOf) Err() error          { return nil }
+
+// Settings are what connections run under.
+var Settings = settings

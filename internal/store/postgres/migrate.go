@@ -67,7 +67,7 @@ func Status(ctx context.Context, url string) (have, want int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	conn, err := connect(ctx, Config{URL: url})
+	conn, _, err := connect(ctx, Config{URL: url})
 	if err != nil {
 		return 0, 0, err
 	}
@@ -82,16 +82,17 @@ func prepare(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	conn, err := connect(ctx, cfg)
+	conn, s, err := connect(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer hangUp(conn)
+	s.warn(log)
 	for tries := 1; ; tries++ {
 		have, err := schemaVersion(ctx, conn)
 		switch {
 		case err != nil:
-			return fmt.Errorf("postgres: %w", err)
+			return fmt.Errorf("postgres: %w", denied(conn, s, err))
 		case have == len(steps):
 			return nil
 		case have > len(steps):
@@ -108,7 +109,7 @@ func prepare(ctx context.Context, cfg Config, log *slog.Logger) error {
 		case occupied(err) && tries > maxRaces:
 			return fmt.Errorf("postgres: the schema holds something that is not Muster's: choose an empty one (search_path): %w", err)
 		case !raced(err):
-			return fmt.Errorf("postgres: migration %s: %w", steps[have].name, err)
+			return fmt.Errorf("postgres: migration %s: %w", steps[have].name, denied(conn, s, err))
 		}
 		select { // another node is at it
 		case <-ctx.Done():
@@ -141,20 +142,29 @@ func raced(err error) bool {
 }
 
 // connect opens a connection outside the pool, for the schema: a step may take
-// longer than any statement of a store.
-func connect(ctx context.Context, cfg Config) (*pgx.Conn, error) {
+// longer than any statement of a store. It fails if the server is none that a
+// store can work with.
+func connect(ctx context.Context, cfg Config) (*pgx.Conn, server, error) {
 	pc, err := poolConfig(cfg)
 	if err != nil {
-		return nil, err
+		return nil, server{}, err
 	}
 	for _, name := range []string{"statement_timeout", "lock_timeout"} {
 		delete(pc.ConnConfig.RuntimeParams, name)
 	}
 	conn, err := pgx.ConnectConfig(ctx, pc.ConnConfig)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", err)
+		return nil, server{}, fmt.Errorf("postgres: %w", explained(pc.ConnConfig, err))
 	}
-	return conn, nil
+	s, err := survey(ctx, conn)
+	if err == nil {
+		err = s.fault()
+	}
+	if err != nil {
+		hangUp(conn)
+		return nil, server{}, err
+	}
+	return conn, s, nil
 }
 
 func hangUp(conn *pgx.Conn) {
@@ -167,7 +177,14 @@ func hangUp(conn *pgx.Conn) {
 func schemaVersion(ctx context.Context, conn *pgx.Conn) (int, error) {
 	var exists bool
 	err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = current_schema() AND tablename = 'meta')`).Scan(&exists)
-	if err != nil || !exists {
+	if err != nil {
+		return 0, err
+	}
+	if !exists {
+		other, err := hidden(ctx, conn)
+		if err == nil && other != "" {
+			err = fmt.Errorf("there is an installation in schema %s, and another schema comes before it: set search_path to the one that is meant", other)
+		}
 		return 0, err
 	}
 	var v int
@@ -176,6 +193,16 @@ func schemaVersion(ctx context.Context, conn *pgx.Conn) (int, error) {
 		return 0, errors.New("the schema has a table called meta that is not Muster's: choose another schema (search_path)")
 	}
 	return v, err
+}
+
+// denied adds to an error what to do if the role may not do what it must.
+func denied(conn *pgx.Conn, s server, err error) error {
+	if code(err) != "42501" {
+		return err
+	}
+	user := pgx.Identifier{conn.Config().User}.Sanitize()
+	return fmt.Errorf("%w: the role must own the tables, or be able to make them: GRANT USAGE, CREATE ON SCHEMA %s TO %s",
+		err, pgx.Identifier{s.schema}.Sanitize(), user)
 }
 
 // errStepTaken says that another node has taken a step in the meantime.

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -254,6 +255,8 @@ func (got *result) take(rows pgx.Rows) error {
 			got.heads = append(got.heads, foundHead{job.Head{Left: v.int(2), Number: v.int(4)}, v.int(1), v.int(3)})
 		case 4:
 			got.jobs = append(got.jobs, v.brief())
+		default: // what is left out would be answered as if it was not there
+			return fmt.Errorf("postgres: a row of kind %q", v[0])
 		}
 	}
 	return rows.Err()

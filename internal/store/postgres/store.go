@@ -26,7 +26,6 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -41,7 +40,9 @@ import (
 // Config says where and how to open a store. Only URL is needed.
 type Config struct {
 	// URL is the address of the database, as libpq spells it. Its tables live in
-	// the first schema of the connection's search_path.
+	// the first schema of the connection's search_path. What it says of the pool
+	// (pool_…) and which kind of server it asks for (target_session_attrs) has no
+	// effect.
 	URL string
 	// Parts is the number of parts of a new database; 0 is 64. An existing one
 	// keeps its own.
@@ -79,22 +80,6 @@ const (
 	// rollbackTime is how long a connection may take to end a transaction before it is closed.
 	rollbackTime = 2 * time.Second
 )
-
-// settings are what every connection runs under. A node that hangs in a
-// transaction must not hold up the others: the server ends it, and its locks go.
-var settings = map[string]string{
-	"application_name":                    "muster",
-	"statement_timeout":                   "10s",
-	"lock_timeout":                        "8s",
-	"idle_in_transaction_session_timeout": "5s",
-	"plan_cache_mode":                     "force_generic_plan", // every statement is made for any number of rows
-	// A plan is kept for as long as the connection: one that was made while a table
-	// was small must be good when it has grown.
-	"enable_seqscan":   "off",
-	"enable_hashjoin":  "off",
-	"enable_mergejoin": "off",
-	"jit":              "off", // costs more than any statement
-}
 
 // Store is an open PostgreSQL database. It implements store.Store.
 type Store struct {
@@ -143,9 +128,12 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	err = s.load(ctx)
+	if err == nil {
+		err = s.checkPooler(ctx)
+	}
 	if err != nil {
 		s.pool.Close()
-		return nil, fmt.Errorf("postgres: %w", err)
+		return nil, fmt.Errorf("postgres: %w", explained(pc.ConnConfig, err))
 	}
 	s.lanes = s.newLanes(cfg.Lanes)
 	for _, l := range s.lanes {
@@ -153,35 +141,6 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s.loops.Go(s.probe)
 	return s, nil
-}
-
-// poolConfig reads the address and says how connections are used.
-func poolConfig(cfg Config) (*pgxpool.Config, error) {
-	if cfg.URL == "" {
-		return nil, errors.New("postgres: no address given")
-	}
-	pc, err := pgxpool.ParseConfig(cfg.URL)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", err) // it leaves the password out
-	}
-	pc.MaxConns = 16
-	if cfg.MaxConns > 0 {
-		pc.MaxConns = int32(min(cfg.MaxConns, 10_000))
-	}
-	pc.MaxConnLifetime, pc.MaxConnLifetimeJitter = time.Hour, 10*time.Minute
-	pc.MaxConnIdleTime = 5 * time.Minute
-	// A connection that has died is found by the statement that meets it first,
-	// which is tried again: asking before every use would cost a round trip.
-	pc.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
-	cc := pc.ConnConfig
-	cc.ConnectTimeout = connectTime
-	cc.Tracer = cfg.tracer
-	for name, value := range settings {
-		if cc.RuntimeParams[name] == "" {
-			cc.RuntimeParams[name] = value
-		}
-	}
-	return pc, nil
 }
 
 // load reads what is fixed.
@@ -222,6 +181,7 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	defer cancel()
 	conn, err := s.pool.Acquire(within)
 	if err != nil {
+		err = explained(s.pool.Config().ConnConfig, err)
 		return nil, apierr.Wrap(apierr.Unavailable, fmt.Errorf("%w: %w", errNoConnection, err), "No connection to the database.")
 	}
 	return conn, nil

@@ -109,7 +109,7 @@ func connect(ctx context.Context, url string) (*pgx.Conn, error) {
 		return nil, err
 	}
 	for name, value := range map[string]string{
-		"application_name": "muster migrate", "statement_timeout": "0", "idle_in_transaction_session_timeout": "0", "lock_timeout": "2s",
+		"application_name": "muster migrate", "client_encoding": "UTF8", "statement_timeout": "0", "idle_in_transaction_session_timeout": "0", "lock_timeout": "2s",
 	} {
 		cfg.RuntimeParams[name] = value
 	}
