@@ -120,10 +120,13 @@ const (
 			rejected = x.rejected + excluded.rejected, removed = x.removed + excluded.removed, canceled = x.canceled + excluded.canceled`
 
 	// markEnded marks the jobs that have just lost the last live execution of a part.
+	// There is one row of each; without the limit a plan that is made while there are
+	// few counts goes through all of them, for the sake of their order.
 	markEnded = `INSERT INTO marks AS m (part, job_uid, seq)
 		SELECT x.part, x.job_uid, k.seq FROM unnest($1::int[], $2::bigint[], $3::bigint[]) AS k(part, job_uid, seq)
-		JOIN counts x ON x.part = k.part AND x.job_uid = k.job_uid
-		WHERE x.queued + x.in_progress = 0 ORDER BY x.part, x.job_uid
+		CROSS JOIN LATERAL (SELECT x.part, x.job_uid FROM counts x
+			WHERE x.part = k.part AND x.job_uid = k.job_uid AND x.queued + x.in_progress = 0 LIMIT 1) AS x
+		ORDER BY x.part, x.job_uid
 		ON CONFLICT (part, job_uid) DO UPDATE SET seq = greatest(m.seq + 1, excluded.seq)`
 )
 
