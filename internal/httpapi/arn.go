@@ -33,7 +33,7 @@ func (c *call) targets(arns []string) ([]job.Target, error) {
 
 func (c *call) target(s string) (job.Target, bool) {
 	a, ok := thing.ParseARN(s)
-	if !ok || a.Region != c.principal.Region || a.Account != c.principal.Account || thing.CheckName("targets", a.Name) != nil {
+	if !ok || a.Region != c.principal.Region || a.Account != c.principal.Account || !thing.IsName(a.Name) {
 		return job.Target{}, false
 	}
 	switch a.Kind {

@@ -90,7 +90,7 @@ func parseTreePosition(s string) (treePosition, error) {
 	uid, name, _ := strings.Cut(s, "/")
 	group, ok := parseUID(uid)
 	t := treePosition{group: group, thing: name}
-	if !ok || t.String() != s || name != "" && thing.CheckName("", name) != nil {
+	if !ok || t.String() != s || name != "" && !thing.IsName(name) {
 		return treePosition{}, badPosition()
 	}
 	return t, nil

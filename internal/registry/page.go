@@ -36,7 +36,7 @@ func (p Page) byName() (store.Page[string], error) {
 	if err != nil {
 		return store.Page[string]{}, err
 	}
-	if p.After != "" && thing.CheckName("", p.After) != nil {
+	if p.After != "" && !thing.IsName(p.After) {
 		return store.Page[string]{}, badPosition()
 	}
 	return store.Page[string]{After: p.After, Limit: limit}, nil

@@ -21,8 +21,8 @@ func (r *Registry) TagResource(ctx context.Context, p auth.Principal, arn string
 // a thing type; keys that it does not have are fine [iot-api, UntagResource].
 func (r *Registry) UntagResource(ctx context.Context, p auth.Principal, arn string, keys []string) error {
 	return r.updateTags(ctx, p, "iot:UntagResource", arn, func(tx store.Tx, resource string) error {
-		if err := thing.CheckTagKeys(keys); err != nil || len(keys) == 0 {
-			return err // to the store, no keys are all
+		if len(keys) == 0 {
+			return nil // to the store, no keys are all
 		}
 		return tx.DeleteTags(resource, keys)
 	})

@@ -117,11 +117,6 @@ func (r *Registry) ListThingTypes(ctx context.Context, p auth.Principal, prefix 
 	if err := r.allowAny(ctx, p, "iot:ListThingTypes"); err != nil {
 		return List[thing.Type]{}, err
 	}
-	if prefix != "" {
-		if err := thing.CheckName("thingTypeName", prefix); err != nil {
-			return List[thing.Type]{}, err
-		}
-	}
 	at, err := page.byName()
 	if err != nil {
 		return List[thing.Type]{}, err

@@ -26,14 +26,8 @@ type GroupSpec struct {
 
 // NewGroup returns the group that s asks for, with version 1, below a parent
 // that has that many children, or a root if parent is nil. It fails with
-// apierr.Invalid if the name, the attributes or the place break a rule.
+// apierr.Invalid if there are too many attributes or no place.
 func NewGroup(s GroupSpec, parent *Group, children int, uid int64, id string, now int64) (Group, error) {
-	if err := CheckName("thingGroupName", s.Name); err != nil {
-		return Group{}, err
-	}
-	if err := checkSpelling(s.Attributes); err != nil {
-		return Group{}, err
-	}
 	if err := checkGroupAttributes(s.Attributes); err != nil {
 		return Group{}, err
 	}
@@ -71,9 +65,6 @@ type GroupUpdate struct {
 // Update returns the group that results from u, one version on. It fails with
 // apierr.VersionMismatch, or with apierr.Invalid if the result breaks a rule.
 func (g Group) Update(u GroupUpdate) (Group, error) {
-	if err := checkSpelling(u.Attributes.Set); err != nil {
-		return g, err
-	}
 	if err := g.checkVersion(u.ExpectedVersion); err != nil {
 		return g, err
 	}

@@ -24,12 +24,9 @@ type TypeSpec struct {
 	Propagating       []Propagation
 }
 
-// NewType returns the type that s asks for. It fails with apierr.Invalid if the
-// name or a property breaks a rule.
+// NewType returns the type that s asks for. It fails with apierr.Invalid if a
+// property breaks a rule.
 func NewType(s TypeSpec, uid int64, id string, now int64) (Type, error) {
-	if err := CheckName("thingTypeName", s.Name); err != nil {
-		return Type{}, err
-	}
 	if err := checkSearchable(s.Searchable); err != nil {
 		return Type{}, err
 	}
@@ -122,11 +119,6 @@ func checkSearchable(names []string) error {
 	const member = "thingTypeProperties.searchableAttributes"
 	if len(names) > MaxSearchable {
 		return apierr.New(apierr.Invalid, "%s: %d names are over the limit of %d", member, len(names), MaxSearchable)
-	}
-	for _, name := range names {
-		if err := checkAttributeName(member, name); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -22,13 +22,11 @@ func TestNewType(t *testing.T) {
 		{"a name is enough", thing.TypeSpec{Name: "lamp"}, nil},
 		{"three attributes may be searchable", thing.TypeSpec{Name: "lamp", Searchable: []string{"a", "b", "c"}}, nil},
 		{"four may not", thing.TypeSpec{Name: "lamp", Searchable: []string{"a", "b", "c", "d"}}, []string{"searchableAttributes", "limit of 3"}},
-		{"a searchable attribute has a proper name", thing.TypeSpec{Name: "lamp", Searchable: []string{"a b"}}, []string{"searchableAttributes"}},
 		{"twenty attributes may propagate", thing.TypeSpec{Name: "lamp", Propagating: slices.Repeat([]thing.Propagation{{UserPropertyKey: "k", ThingAttribute: "a"}}, 20)}, nil},
 		{"twenty-one may not", thing.TypeSpec{Name: "lamp", Propagating: slices.Repeat([]thing.Propagation{{UserPropertyKey: "k", ThingAttribute: "a"}}, 21)}, []string{"propagatingAttributes", "limit of 20"}},
 		{"a propagating attribute has one source, not two", thing.TypeSpec{Name: "lamp", Propagating: []thing.Propagation{both}}, []string{"propagatingAttributes", "exactly one"}},
 		{"a propagating attribute has one source, not none", thing.TypeSpec{Name: "lamp", Propagating: []thing.Propagation{{UserPropertyKey: "k"}}}, []string{"exactly one"}},
 		{"a propagating attribute has a key", thing.TypeSpec{Name: "lamp", Propagating: []thing.Propagation{{ThingAttribute: "a"}}}, []string{"userPropertyKey"}},
-		{"a bad name is refused", thing.TypeSpec{Name: ""}, []string{"thingTypeName"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

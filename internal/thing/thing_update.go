@@ -15,15 +15,9 @@ type Spec struct {
 }
 
 // New returns the thing that s asks for, with version 1. It fails with
-// apierr.Invalid if the name or the attributes break a rule. Whether the type
-// can be used is asked of the type.
+// apierr.Invalid if there are too many attributes. Whether the type can be used
+// is asked of the type.
 func New(s Spec, uid int64, id string, now int64) (Thing, error) {
-	if err := CheckName("thingName", s.Name); err != nil {
-		return Thing{}, err
-	}
-	if err := checkSpelling(s.Attributes); err != nil {
-		return Thing{}, err
-	}
 	t := Thing{
 		UID: uid, Name: s.Name, ID: id, Type: s.Type, Attributes: orNil(maps.Clone(s.Attributes)),
 		Version: 1, CreatedAt: now,
@@ -53,9 +47,6 @@ type Update struct {
 func (t Thing) Update(u Update) (Thing, error) {
 	if u.RemoveType && u.Type != "" {
 		return t, apierr.New(apierr.Invalid, "thingTypeName and removeThingType exclude each other")
-	}
-	if err := checkSpelling(u.Attributes.Set); err != nil {
-		return t, err
 	}
 	if err := t.CheckVersion(u.ExpectedVersion); err != nil {
 		return t, err
