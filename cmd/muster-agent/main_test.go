@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -224,6 +225,30 @@ while :; do sleep 0.05; done`)
 	<-s.notified // of the job: else the server may see nothing to notify of in the end
 	s.must(s.engine.CancelJobExecution(t.Context(), operator, "t", "j", job.Cancel{Force: true}))
 	if text := d.read(ended); text != "stopped\n" {
+		t.Errorf("got %q", text)
+	}
+}
+
+// TestJobThatIsMadeAnew deletes a job while it runs and makes it again under its
+// name, at once, with another document.
+func TestJobThatIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	d := newDevice(t, s)
+	begun, ran := d.fifo("begun"), d.fifo("ran")
+	d.script("old.sh", `echo begun >`+begun+`
+while :; do sleep 0.05; done`)
+	d.script("new.sh", `echo new >`+ran)
+	d.start()
+	s.create("j", `{"operation":"old.sh"}`)
+	d.read(begun)
+	s.must(s.engine.DeleteJob(t.Context(), operator, "j", "", true))
+	err := s.tryCreate("j", `{"operation":"new.sh"}`)
+	for ; err != nil && t.Context().Err() == nil; err = s.tryCreate("j", `{"operation":"new.sh"}`) {
+		runtime.Gosched() // it is being deleted
+	}
+	s.must(err)
+	if text := d.read(ran); text != "new\n" {
 		t.Errorf("got %q", text)
 	}
 }

@@ -104,8 +104,13 @@ func (s *server) must(err error) {
 // create makes a job for the thing.
 func (s *server) create(id, document string) {
 	s.t.Helper()
+	s.must(s.tryCreate(id, document))
+}
+
+// tryCreate does so if there is none of that name.
+func (s *server) tryCreate(id, document string) error {
 	_, err := s.engine.CreateJob(s.t.Context(), operator, job.Spec{
 		ID: id, Document: document, Selection: job.Snapshot, Targets: []job.Target{{Kind: job.ThingTarget, Name: "t"}},
 	}, nil)
-	s.must(err)
+	return err
 }

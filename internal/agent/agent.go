@@ -150,7 +150,7 @@ func (a *Agent) take(ctx context.Context, n news) {
 	last, known := a.journal.ended(k)
 	switch {
 	case !known:
-		if k == a.refused { // the server said no, and says it again
+		if k.same(a.refused) { // the server said no, and says it again
 			pause(ctx, firstWait)
 			a.refused = key{}
 		}

@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -311,6 +312,87 @@ func TestExecutionsAreDoneOnce(t *testing.T) {
 		wait(5 * time.Second)
 		want(t, "runs of the new job", h.runs(), "a")
 		want(t, "status of the new job", again.Status, agent.Succeeded)
+
+		another := again // the same within the second, with another document
+		another.Status, another.Document = "QUEUED", json.RawMessage(steps("b"))
+		s.change(func() { s.queue = []*execution{&another} })
+		wait(5 * time.Second)
+		want(t, "runs of the other job", h.runs(), "b")
+		want(t, "status of the other job", another.Status, agent.Succeeded)
+	})
+}
+
+// TestSignedURLsAreNoOtherDocument shows an execution with a URL that is signed
+// anew each time, as documents with signed URLs are.
+func TestSignedURLsAreNoOtherDocument(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		document := func(signature string) json.RawMessage {
+			return json.RawMessage(`{"version":"1.0","steps":[{"action":{"name":"x","type":"runHandler","input":{"handler":"a",
+				"args":["https://h/f?X-Amz-Date=` + signature + `&X-Amz-Signature=` + signature + `","/f"]}}}]}`)
+		}
+		s, h := newServer(), &hands{}
+		x := s.add("j", string(document("1")))
+		s.faults = func(request) fault { x.Document = document(x.Status); return fault{} }
+		defer device(t, s, h)()
+		wait(500 * time.Millisecond)
+		s.mu.Lock()
+		x.Document = document("2")
+		s.notify() // while it runs
+		s.mu.Unlock()
+		wait(5 * time.Second)
+		s.change(func() { x.Status, x.Document = agent.InProgress, document("3") })
+		wait(5 * time.Second)
+		want(t, "runs", h.runs(), "a")
+		want(t, "status", s.status("j"), agent.Succeeded)
+	})
+}
+
+// TestJobThatIsMadeAnewInTheMiddle deletes a job and makes it again with
+// another document, in every phase of the old one: what is said of the old one
+// must not be taken for the new one.
+func TestJobThatIsMadeAnewInTheMiddle(t *testing.T) {
+	t.Parallel()
+	for _, while := range []string{"connected", "offline", "down"} {
+		t.Run("while the device is "+while, func(t *testing.T) {
+			t.Parallel()
+			for half := range 6 {
+				synctest.Test(t, func(t *testing.T) { madeAnew(t, while, half) })
+			}
+		})
+	}
+}
+
+// madeAnew does so in one half second of the old job.
+func madeAnew(t *testing.T, while string, half int) {
+	dir, s, h := t.TempDir(), newServer(), repeatable()
+	x := s.add("j", steps("old", "after"))
+	stop := device(t, s, h, in(dir))
+	wait(time.Duration(half)*500*time.Millisecond + 250*time.Millisecond)
+	switch while {
+	case "offline":
+		s.mu.Lock()
+		s.refuse = 6
+		_ = s.conn.Close()
+		s.mu.Unlock()
+		synctest.Wait()
+	case "down":
+		stop()
+	}
+	s.updates()
+	anew := *x
+	anew.Status, anew.Details, anew.Document = "QUEUED", nil, json.RawMessage(steps("new"))
+	s.change(func() { s.queue = []*execution{&anew} })
+	if while == "down" {
+		stop = device(t, s, h, in(dir))
+	}
+	wait(10 * time.Minute)
+	stop()
+	if runs := h.runs(); strings.Count(runs, "new") != 1 || !strings.HasSuffix(runs, "new") {
+		t.Errorf("in half second %d: it ran %q", half, runs)
+	}
+	want(t, fmt.Sprintf("updates of the new one, made in half second %d", half), s.updates(), []string{
+		`j IN_PROGRESS`, `j IN_PROGRESS action="do new" step="1/1"`, `j SUCCEEDED`,
 	})
 }
 

@@ -34,6 +34,7 @@ func (a *Agent) askWhenNeeded(ctx context.Context) error {
 		if err != nil {
 			return nil // ctx has ended
 		}
+		a.front.settle(lost)
 		wait := a.cfg.Poll
 		if refused != nil {
 			if a.cfg.Once {
@@ -59,14 +60,14 @@ func (a *Agent) askOnce(ctx context.Context) (refused, err error) {
 	t := topic.Topic{Kind: topic.Describe, Thing: a.cfg.Thing, Job: topic.Next}
 	for {
 		before := a.front.count()
-		r, err := a.link.request(ctx, t, nil)
+		r, err := a.link.request(ctx, t, nil, nil)
 		if err != nil {
 			return nil, err
 		}
 		if r.code != "" {
 			return fmt.Errorf("agent: the server answers %s: %s", r.code, r.message), nil
 		}
-		if a.front.answer(before, r.Execution) {
+		if a.front.answer(before, nextOf(r.Execution)) {
 			return nil, nil
 		}
 	}

@@ -3,8 +3,10 @@ package agent_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -427,6 +429,37 @@ func TestJournalStaysSmall(t *testing.T) {
 		defer device(t, s, h, in(dir))()
 		wait(30 * time.Second)
 		want(t, "runs", h.runs(), "")
+	})
+}
+
+// TestJournalOfAnOlderAgent reads keys without the fingerprint of the document.
+func TestJournalOfAnOlderAgent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir, s, h := t.TempDir(), newServer(), repeatable()
+		document, err := json.Marshal(steps("once", "safe"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var journal []byte
+		for _, text := range []string{
+			`{"past":{"key":{"job":"j","number":1,"queuedAt":1700000000000},"report":{"status":"SUCCEEDED"}}}`,
+			`{"received":{"key":{"job":"k","number":1,"queuedAt":1700000000000},"document":` + string(document) + `}}`,
+			`{"start":{"step":0}}`,
+			`{"end":{"step":0}}`,
+		} {
+			journal = fmt.Appendf(journal, "%08x %s\n", crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli)), text)
+		}
+		want(t, "good bytes", agent.Replay(journal), len(journal))
+		if err := os.WriteFile(filepath.Join(dir, "journal"), journal, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.add("k", steps("once", "safe")).Status = agent.InProgress
+		s.add("j", steps("a"))
+		defer device(t, s, h, in(dir))()
+		wait(time.Minute)
+		want(t, "runs", h.runs(), "safe")
+		want(t, "statuses", s.status("j")+" "+s.status("k"), agent.Succeeded+" "+agent.Succeeded)
 	})
 }
 

@@ -160,7 +160,7 @@ func (l *link) dispatch(m Message) error {
 	}
 	switch {
 	case t.Kind == topic.NotifyNext:
-		l.notified(body.Execution)
+		l.notified(nextOf(body.Execution))
 	case t.Reply == topic.Accepted:
 		l.answer(body.ClientToken, reply{body.DeviceDescribeJobExecutionResponse, "", ""})
 	case t.Reply == topic.Rejected:

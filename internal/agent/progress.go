@@ -35,17 +35,17 @@ func (a *Agent) watch(ctx context.Context, k key, p *progress) string {
 	var last map[string]string
 	var heard uint64 // the news up to which it has been found out
 	for {
-		told, other, changed := a.front.other(k)
-		if !other || told == heard {
+		v := a.front.view(k)
+		if !v.other || v.told == heard {
 			select {
 			case last = <-p.reports:
-			case <-changed:
+			case <-v.changed:
 				continue
 			case <-ctx.Done():
 				return ""
 			}
 		}
-		heard = told
+		heard = v.told
 		code, err := a.update(ctx, k, report{InProgress, last})
 		if err != nil {
 			return ""
@@ -58,5 +58,5 @@ func (a *Agent) watch(ctx context.Context, k key, p *progress) string {
 
 // ends reports whether a refusal means that the execution is over.
 func ends(code string) bool {
-	return code == "InvalidStateTransition" || code == "TerminalStateReached" || code == "ResourceNotFound"
+	return code == "InvalidStateTransition" || code == "TerminalStateReached" || code == notFound
 }

@@ -41,12 +41,24 @@ func (l *link) answer(token string, r reply) {
 
 // request sends a request until the server has answered for good: with an
 // acceptance, or with a refusal that sending it again would not change. It
-// fails when ctx ends.
-func (l *link) request(ctx context.Context, t topic.Topic, body any) (reply, error) {
+// fails when ctx ends. Before, unless nil, is asked each time whether the server
+// would understand it; a code that it returns is as good as the server's. It
+// fails when the connection is lost.
+func (l *link) request(ctx context.Context, t topic.Topic, body any, before func(lost <-chan struct{}) (code string, err error)) (reply, error) {
 	for wait := firstWait; ; wait = min(2*wait, maxWait) {
 		lost, ok := l.await(ctx)
 		if !ok {
 			return reply{}, ctx.Err()
+		}
+		if before != nil {
+			code, err := before(lost)
+			if code != "" {
+				return reply{code: code}, nil
+			}
+			if err != nil {
+				wait = firstWait / 2 // on a new connection it starts over
+				continue
+			}
 		}
 		r, err := l.call(ctx, t, body)
 		if err == nil && !passing(r.code) {

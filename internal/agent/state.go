@@ -78,7 +78,9 @@ func (s *state) apply(e entry) error {
 		if t != nil {
 			return errOrder
 		}
-		s.task = &task{key: e.Received.Key, document: e.Received.Document}
+		t = &task{key: e.Received.Key, document: e.Received.Document}
+		t.Document = fingerprint(t.document) // whatever the agent that wrote it made of it
+		s.task = t
 		return nil
 	case t == nil:
 		return errOrder
@@ -117,7 +119,7 @@ func (s *state) current() *task { return s.task }
 // remembered.
 func (s *state) ended(k key) (report, bool) {
 	for i := range s.past {
-		if p := s.past[len(s.past)-1-i]; p.Key == k {
+		if p := s.past[len(s.past)-1-i]; p.Key.same(k) {
 			return p.Report, true
 		}
 	}

@@ -39,18 +39,18 @@ type report struct {
 // receive makes an execution that is new here the current one.
 func (a *Agent) receive(x *next) {
 	k := keyOf(x)
-	a.log.Info("execution received", "job", k.Job, "number", k.Number, "status", x.Status)
-	if err := a.journal.receive(k, x.JobDocument.Text()); err != nil {
+	a.log.Info("execution received", "job", k.Job, "number", k.Number, "status", x.status)
+	if err := a.journal.receive(k, x.document); err != nil {
 		// What is not written down is not begun.
 		a.log.Error("journal cannot be written", "err", err)
 		a.journal.finish(report{Failed, details(reasonDetail, err.Error())})
 		return
 	}
-	_, err := a.cfg.Parse(x.JobDocument.Text())
+	_, err := a.cfg.Parse(x.document)
 	switch {
 	case err != nil:
 		a.journal.finish(report{Rejected, details(reasonDetail, reasonInvalid, errorDetail, err.Error())})
-	case x.Status == InProgress && !a.cfg.Adopt:
+	case x.status == InProgress && !a.cfg.Adopt:
 		// The journal was lost, or something else has started it.
 		a.journal.finish(report{Failed, details(reasonDetail, reasonUnknown)})
 	}
@@ -126,8 +126,40 @@ func (a *Agent) update(ctx context.Context, k key, r report) (code string, err e
 	t := topic.Topic{Kind: topic.Update, Thing: a.cfg.Thing, Job: k.Job}
 	answer, err := a.link.request(ctx, t, wire.UpdateJobExecutionRequest{
 		Status: r.Status, StatusDetails: r.Details, ExecutionNumber: &k.Number,
-	})
+	}, func(lost <-chan struct{}) (string, error) { return a.confirm(ctx, k, lost) })
 	return answer.code, err
+}
+
+// notFound is the code for an execution that the server does not know.
+const notFound = "ResourceNotFound"
+
+// confirm waits until the server has said what is next on the connection that
+// lost tells, and returns the code notFound if another execution has taken the
+// name and number of k: the job was deleted and made again, perhaps while the
+// device was offline, and what is said of the one would be taken for the other.
+// It fails if the connection is lost or ctx ends before that is known.
+func (a *Agent) confirm(ctx context.Context, k key, lost <-chan struct{}) (code string, err error) {
+	var asked uint64 // about how many news
+	for {
+		v := a.front.view(k)
+		switch {
+		case v.settled != lost: // it is being asked
+		case !v.replaced:
+			return "", nil
+		case v.asked:
+			return notFound, nil
+		case v.told != asked:
+			a.ask() // a notification may be late; the answer to a question is the truth
+			asked = v.told
+		}
+		select {
+		case <-v.changed:
+		case <-lost:
+			return "", errOffline
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
 }
 
 // runAll does the actions that are left, while the server is told about the
