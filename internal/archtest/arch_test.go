@@ -16,7 +16,11 @@ func TestImports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range problems {
+	spare, err := unused(os.DirFS(".."), table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range slices.Concat(problems, spare) {
 		t.Error(p)
 	}
 }
@@ -124,5 +128,30 @@ func TestCheck(t *testing.T) {
 				t.Errorf("got %q, want one problem with %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestUnused holds the search for spare rights to what it promises.
+func TestUnused(t *testing.T) {
+	t.Parallel()
+	rules := map[string]rule{
+		"engine": {imports: []string{"noun", "store"}},
+		"noun":   {},
+		"store":  {imports: []string{"noun"}},
+		"gone":   {},
+	}
+	got, err := unused(fstest.MapFS{
+		"engine/a.go":      {Data: []byte(`package engine; import "muster/internal/noun"`)},
+		"engine/a_test.go": {Data: []byte(`package engine; import "muster/internal/store"`)},
+		"noun/a.go":        {Data: []byte(`package noun`)},
+		"store/a.go":       {Data: []byte(`package store`)},
+		"store/b.go":       {Data: []byte(`package store; import n "muster/internal/noun"`)},
+	}, rules)
+	want := []string{
+		"engine may import store and does not: take the right out",
+		"gone is in the table and has no code: take its row out",
+	}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q and %v, want %q", got, err, want)
 	}
 }

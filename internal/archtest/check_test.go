@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -29,23 +30,59 @@ var clocks = []string{"After", "AfterFunc", "NewTicker", "NewTimer", "Now", "Sin
 func check(internal fs.FS, rules map[string]rule) ([]string, error) {
 	var problems []string
 	unlisted := make(map[string]bool)
-	err := fs.WalkDir(internal, ".", func(name string, d fs.DirEntry, err error) error {
+	err := walk(internal, func(pkg string, fset *token.FileSet, file *ast.File) {
+		r, ok := rules[pkg]
+		if !ok && !unlisted[pkg] {
+			unlisted[pkg] = true
+			problems = append(problems, fmt.Sprintf(
+				"internal/%s is not in the table: add a row to internal/archtest/table_test.go that says what it is for and what it may import", pkg))
+		}
+		if !ok {
+			return
+		}
+		problems = append(problems, checkImports(fset, file, pkg, r)...)
+		if r.pure {
+			problems = append(problems, checkPure(fset, file)...)
+		}
+	})
+	return problems, err
+}
+
+// unused returns what the rules have and nobody needs, one sentence each: rows of
+// packages that are not there, and imports that no file of a package has. A right
+// that stays behind is the next shortcut.
+func unused(internal fs.FS, rules map[string]rule) ([]string, error) {
+	imports := make(map[string][]string)
+	err := walk(internal, func(pkg string, _ *token.FileSet, file *ast.File) {
+		imports[pkg] = append(imports[pkg], "")
+		for _, imp := range file.Imports {
+			imports[pkg] = append(imports[pkg], strings.TrimPrefix(importPath(imp), prefix))
+		}
+	})
+	var problems []string
+	for _, pkg := range slices.Sorted(maps.Keys(rules)) {
+		if imports[pkg] == nil {
+			problems = append(problems, fmt.Sprintf("%s is in the table and has no code: take its row out", pkg))
+			continue
+		}
+		for _, may := range rules[pkg].imports {
+			if !slices.Contains(imports[pkg], may) {
+				problems = append(problems, fmt.Sprintf("%s may import %s and does not: take the right out", pkg, may))
+			}
+		}
+	}
+	return problems, err
+}
+
+// walk calls each for every Go file below internal that is no test, in order.
+func walk(internal fs.FS, each func(pkg string, fset *token.FileSet, file *ast.File)) error {
+	return fs.WalkDir(internal, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case d.IsDir() && d.Name() == "testdata":
 			return fs.SkipDir
 		case d.IsDir() || path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go"):
-			return nil
-		}
-		pkg := path.Dir(name)
-		r, ok := rules[pkg]
-		if !ok {
-			if !unlisted[pkg] {
-				unlisted[pkg] = true
-				problems = append(problems, fmt.Sprintf(
-					"internal/%s is not in the table: add a row to internal/archtest/table_test.go that says what it is for and what it may import", pkg))
-			}
 			return nil
 		}
 		src, err := fs.ReadFile(internal, name)
@@ -57,14 +94,9 @@ func check(internal fs.FS, rules map[string]rule) ([]string, error) {
 		if err != nil {
 			return err
 		}
-		found := checkImports(fset, file, pkg, r)
-		if r.pure {
-			found = append(found, checkPure(fset, file)...)
-		}
-		problems = append(problems, found...)
+		each(path.Dir(name), fset, file)
 		return nil
 	})
-	return problems, err
 }
 
 // checkImports returns the imports of file that r does not allow.
