@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -154,14 +156,158 @@ func (n *node) do(a act, in string) string {
 	return apierr.KindOf(err).String()
 }
 
-// outcome returns every execution of some jobs on some things.
-func (s *skewed) outcome(in string, things, jobs []string) string {
-	s.t.Helper()
-	var b strings.Builder
-	for _, id := range jobs {
-		for _, who := range things {
-			fmt.Fprintf(&b, "%s on %s: %s\n", id, who, strings.ReplaceAll(s.status(in+who, in+id), in, ""))
-		}
+// check is must for other goroutines than the test's own.
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
 	}
-	return b.String()
+}
+
+// stock makes things and groups in one go. "g/k" is k below g, which comes before it.
+func (s *skewed) stock(in string, things, groups []string) {
+	s.t.Helper()
+	s.must(s.store.Update(s.ctx(), func(tx store.Tx) error {
+		for _, name := range things {
+			err := tx.InsertThing(thing.Thing{UID: s.uid(), Name: in + name, ID: in + name, Version: 1})
+			if err != nil {
+				return err
+			}
+		}
+		paths := make(map[string][]int64)
+		for _, g := range groups {
+			parent, name, ok := strings.Cut(g, "/")
+			if !ok {
+				name = parent
+			}
+			uid := s.uid()
+			path := append(slices.Clone(paths[parent]), uid)
+			paths[name] = path
+			err := tx.InsertGroup(thing.Group{UID: uid, Name: in + name, ID: in + name, Path: path, Version: 1})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// enrol makes a thing a member of a group, long ago.
+func (s *skewed) enrol(group, name string) {
+	s.t.Helper()
+	s.must(s.store.Update(s.ctx(), func(tx store.Tx) error {
+		g, err := tx.GroupByName(group)
+		if err != nil {
+			return err
+		}
+		x, err := tx.ThingByName(name)
+		if err != nil {
+			return err
+		}
+		return tx.InsertMember(thing.Member{UID: s.uid(), GroupUID: g.UID, ThingUID: x.UID, Thing: name})
+	}))
+}
+
+// Where transactions can be held up.
+const (
+	beforeIt   = "before its transaction"
+	insideIt   = "inside its transaction" // it has read all that it needs and goes on to write
+	beforePart = "before a loop's transaction"
+)
+
+// holdup holds up one transaction at a time. The zero value holds up nothing.
+type holdup struct {
+	mu              sync.Mutex
+	stage           string        // guarded by mu; empty if nobody is to wait
+	reached, resume chan struct{} // guarded by mu
+}
+
+// during does first, holds it up at a stage until second is done, and returns when
+// both are.
+func (h *holdup) during(stage string, first, second func()) {
+	reached, resume, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	h.set(stage, reached, resume)
+	go func() {
+		defer close(done)
+		first()
+	}()
+	select {
+	case <-reached:
+	case <-done: // it has nothing to write
+	}
+	h.set("", nil, nil)
+	second()
+	close(resume)
+	<-done
+}
+
+func (h *holdup) set(stage string, reached, resume chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stage, h.reached, h.resume = stage, reached, resume
+}
+
+// at waits if it is the stage. The first to come waits, nobody else.
+func (h *holdup) at(stage string) {
+	h.mu.Lock()
+	wait, reached, resume := h.stage == stage, h.reached, h.resume
+	if wait {
+		h.stage = ""
+	}
+	h.mu.Unlock()
+	if wait {
+		close(reached)
+		<-resume
+	}
+}
+
+// held is a store whose transactions can be held up.
+type held struct {
+	store.Store
+	h *holdup
+}
+
+func (s held) Update(ctx context.Context, fn func(store.Tx) error) error {
+	s.h.at(beforeIt)
+	return s.Store.Update(ctx, func(tx store.Tx) error { return fn(heldTx{tx, s.h}) })
+}
+
+func (s held) UpdatePart(ctx context.Context, part int, fence int64, fn func(store.Tx) error) error {
+	s.h.at(beforePart)
+	return s.Store.UpdatePart(ctx, part, fence, fn)
+}
+
+type heldTx struct {
+	store.Tx
+	h *holdup
+}
+
+func (t heldTx) InsertMember(m thing.Member) error {
+	t.h.at(insideIt)
+	return t.Tx.InsertMember(m)
+}
+
+func (t heldTx) DeleteMember(m thing.Member) error {
+	t.h.at(insideIt)
+	return t.Tx.DeleteMember(m)
+}
+
+func (t heldTx) DeleteThing(x thing.Thing) error {
+	t.h.at(insideIt)
+	return t.Tx.DeleteThing(x)
+}
+
+func (t heldTx) DeleteGroup(g thing.Group) error {
+	t.h.at(insideIt)
+	return t.Tx.DeleteGroup(g)
+}
+
+func (t heldTx) InsertJob(j job.Job, document string) error {
+	t.h.at(insideIt)
+	return t.Tx.InsertJob(j, document)
+}
+
+func (t heldTx) UpdateJob(j job.Job) error {
+	t.h.at(insideIt)
+	return t.Tx.UpdateJob(j)
 }

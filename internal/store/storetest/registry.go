@@ -360,6 +360,69 @@ func testChanges(t *testing.T, open Open) {
 		same(t, "oldest", changes(1), cs[:1])
 		b.update(func(tx store.Tx) error { return tx.DeleteChange(cs[0]) })
 		same(t, "rest", changes(100), cs[1:])
+		seqs := []int64{1}
+		for _, c := range cs {
+			seqs = append(seqs, c.Seq)
+		}
+		pending := func(seqs []int64) []int64 {
+			return slices.Sorted(slices.Values(read(b, func(r store.Reader) ([]int64, error) { return r.Pending(part, seqs) })))
+		}
+		same(t, "pending", pending(seqs), seqs[2:])
+		same(t, "pending of none", pending(nil), nil)
+		same(t, "pending elsewhere", read(b, func(r store.Reader) ([]int64, error) { return r.Pending(part+1, seqs) }), nil)
+	}
+}
+
+// testNewest stores uids that are far ahead of all others, as those of a node with
+// a fast clock are.
+func testNewest(t *testing.T, open Open) {
+	b := setup(t, open)
+	x := b.things("t", 1)[0]
+	part := b.s.PartOf(x.Name)
+	newest := func(tx store.Tx, parts ...int) int64 {
+		uid, err := tx.Newest(parts...)
+		check(t, err)
+		return uid
+	}
+	b.update(func(tx store.Tx) error {
+		newest(tx) // there may be nothing yet
+		newest(tx, part)
+		return nil
+	})
+	for _, c := range []struct {
+		name  string
+		store func(tx store.Tx, uid int64) error
+	}{
+		{"job", func(tx store.Tx, uid int64) error {
+			j := b.newJob("j")
+			j.UID = uid
+			return tx.InsertJob(j, "{}")
+		}},
+		{"member", func(tx store.Tx, uid int64) error {
+			return tx.InsertMember(thing.Member{UID: uid, GroupUID: 1, ThingUID: x.UID, Thing: x.Name})
+		}},
+		{"change", func(tx store.Tx, uid int64) error {
+			return tx.AddChange(thing.Change{Seq: uid, Kind: thing.Left, Thing: x.Name, ThingUID: x.UID})
+		}},
+	} {
+		b.uid.Add(24 * 60 * minute << 20)
+		uid := b.next()
+		b.update(func(tx store.Tx) error {
+			check(t, c.store(tx, uid))
+			if got := newest(tx, part); got < uid {
+				t.Errorf("%s: newest %d in the transaction that stores %d", c.name, got, uid)
+			}
+			return nil
+		})
+		b.update(func(tx store.Tx) error {
+			if got := newest(tx, part); got != uid {
+				t.Errorf("%s: newest %d, want %d", c.name, got, uid)
+			}
+			if got := newest(tx); got != uid && c.name != "change" {
+				t.Errorf("%s: newest %d without a part, want %d", c.name, got, uid)
+			}
+			return nil
+		})
 	}
 }
 

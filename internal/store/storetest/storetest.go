@@ -26,6 +26,7 @@ func Run(t *testing.T, open Open) {
 		{"groups", testGroups},
 		{"members", testMembers},
 		{"changes", testChanges},
+		{"newest", testNewest},
 		{"tags", testTags},
 		{"keys", testKeys},
 		{"sessions", testSessions},
