@@ -19,7 +19,8 @@ type Message struct {
 	Subject string
 	Data    []byte
 	// Respond answers a request; for anything else it does nothing. It may be
-	// called later, from any goroutine, once.
+	// called later, from any goroutine, once. An answer that is too large becomes
+	// the error ErrTooLarge of the request.
 	Respond func(data []byte)
 }
 
@@ -30,10 +31,11 @@ type Message struct {
 type Bus interface {
 	// Publish sends to all who have subscribed, the publisher included if it
 	// has. It does not wait for anybody, and returns an error only if the message
-	// was certainly not sent.
+	// was certainly not sent, as one of more than MaxData is not: ErrTooLarge.
 	Publish(subject string, data []byte) error
 	// Request sends, and waits for the first answer or the end of ctx. It
-	// returns ErrNobody, at once where that is known, if there is no subscriber.
+	// returns ErrNobody, at once where that is known, if there is no subscriber,
+	// and ErrTooLarge if it, or the answer, cannot be sent.
 	Request(ctx context.Context, subject string, data []byte) ([]byte, error)
 	// Subscribe calls fn for each message on a subject, one after another: fn must
 	// not block for long. cancel ends it; a message on its way may still come.

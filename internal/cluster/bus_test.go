@@ -293,8 +293,18 @@ func testRefused(t *testing.T, b [3]cluster.Bus) {
 			t.Errorf("request to %q: %v", subject, err)
 		}
 	}
-	if b[0].Publish("a", make([]byte, cluster.MaxData+1)) == nil {
-		t.Error("published too much")
+	tooMuch := make([]byte, cluster.MaxData+1)
+	if err := b[0].Publish("a", tooMuch); !errors.Is(err, cluster.ErrTooLarge) {
+		t.Errorf("published too much: %v", err)
+	}
+	if _, err := b[0].Request(t.Context(), "a", tooMuch); !errors.Is(err, cluster.ErrTooLarge) {
+		t.Errorf("asked too much: %v", err)
+	}
+	asked, _ := subscribe(t, b[1], "ask")
+	settle(t, b[:]...)
+	go func() { (<-asked).Respond(tooMuch) }()
+	if _, err := b[0].Request(t.Context(), "ask", nil); !errors.Is(err, cluster.ErrTooLarge) {
+		t.Errorf("answered too much: %v", err)
 	}
 	if err := b[0].Publish(strings.Repeat("a", 200), nil); err != nil {
 		t.Error(err)

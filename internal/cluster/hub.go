@@ -68,13 +68,17 @@ func (p *Port) Publish(subject string, data []byte) error {
 
 // Request implements Bus.
 func (p *Port) Request(ctx context.Context, subject string, data []byte) ([]byte, error) {
-	answer := make(chan []byte, 1)
+	type reply struct {
+		data []byte
+		err  error
+	}
+	answer := make(chan reply, 1)
 	n, err := p.send(subject, data, func(data []byte, from *Port) {
 		if !from.reaches(p) {
 			return
 		}
 		select {
-		case answer <- data:
+		case answer <- reply{data, checkSize(data)}:
 		default: // another was first
 		}
 	})
@@ -85,8 +89,11 @@ func (p *Port) Request(ctx context.Context, subject string, data []byte) ([]byte
 		return nil, ErrNobody
 	}
 	select {
-	case data := <-answer:
-		return data, nil
+	case r := <-answer:
+		if r.err != nil {
+			return nil, r.err
+		}
+		return r.data, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -90,7 +91,32 @@ func OpenNATS(ctx context.Context, cfg NATSConfig) (*NATS, error) {
 		b.embedded.close()
 		return nil, fmt.Errorf("cluster: connect to NATS: %w", err)
 	}
+	if !b.conn.IsConnected() {
+		b.log.Warn("cluster: no NATS server can be reached, which is tried again for ever; until then nodes learn of each other's changes from "+
+			"the database: is one running there, and do user, password and TLS fit?", "servers", hosts(cfg.URL), "err", cmp.Or(b.conn.LastError(), errSilent))
+	}
 	return b, nil
+}
+
+var errSilent = errors.New("no server has answered yet")
+
+// hosts returns the servers of a list of URLs, without what is secret.
+func hosts(urls string) string {
+	var hs []string
+	for text := range strings.SplitSeq(urls, ",") {
+		_, rest, _ := strings.Cut(text, "://")
+		hs = append(hs, rest[strings.LastIndexByte(rest, '@')+1:])
+	}
+	return strings.Join(hs, ",")
+}
+
+// met looks at a server to which there is a connection now.
+func (b *NATS) met(c *nats.Conn, what string) {
+	b.log.Info(what, "server", c.ConnectedServerName())
+	if most := c.MaxPayload(); most < MaxData {
+		b.log.Warn("cluster: the NATS server takes small messages only, so that large ones of devices do not reach other nodes: raise its max_payload",
+			"max_payload", most, "want", MaxData)
+	}
 }
 
 func (b *NATS) options(cfg NATSConfig) []nats.Option {
@@ -113,7 +139,8 @@ func (b *NATS) options(cfg NATSConfig) []nats.Option {
 				b.log.Warn("cluster: the connection to NATS is lost", "err", err)
 			}
 		}),
-		nats.ReconnectHandler(func(c *nats.Conn) { b.log.Info("cluster: connected to NATS again", "server", c.ConnectedServerName()) }),
+		nats.ConnectHandler(func(c *nats.Conn) { b.met(c, "cluster: connected to NATS") }),
+		nats.ReconnectHandler(func(c *nats.Conn) { b.met(c, "cluster: connected to NATS again") }),
 		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {
 			subject := ""
 			if s != nil {
@@ -158,6 +185,29 @@ func (b *NATS) Publish(subject string, data []byte) error {
 	return fault(b.conn.Publish(b.prefix+subject, data))
 }
 
+// withheld is the header of an answer that stands for one that was too large. It
+// holds how many bytes that had.
+const withheld = "Muster-Withheld"
+
+// respond answers a request, best effort: who asks does not wait for ever. But
+// that the answer cannot be sent is one, too.
+func (b *NATS) respond(m *nats.Msg, data []byte) {
+	if m.Reply == "" {
+		return
+	}
+	err := checkSize(data)
+	if err == nil {
+		err = fault(b.conn.Publish(m.Reply, data))
+	}
+	if !errors.Is(err, ErrTooLarge) {
+		return
+	}
+	b.log.Warn("cluster: an answer is too large for the bus", "subject", m.Subject, "err", err)
+	instead := nats.NewMsg(m.Reply)
+	instead.Header.Set(withheld, strconv.Itoa(len(data)))
+	_ = b.conn.PublishMsg(instead)
+}
+
 // Request implements Bus.
 func (b *NATS) Request(ctx context.Context, subject string, data []byte) ([]byte, error) {
 	err := checkMessage(subject, data)
@@ -167,6 +217,9 @@ func (b *NATS) Request(ctx context.Context, subject string, data []byte) ([]byte
 	m, err := b.conn.RequestWithContext(ctx, b.prefix+subject, data)
 	if err != nil {
 		return nil, fault(err)
+	}
+	if size := m.Header.Get(withheld); size != "" {
+		return nil, fmt.Errorf("%w: answer of %s bytes", ErrTooLarge, size)
 	}
 	return m.Data, nil
 }
@@ -178,11 +231,7 @@ func (b *NATS) Subscribe(subject string, fn func(Message)) (cancel func(), err e
 		return nil, err
 	}
 	s, err := b.conn.Subscribe(b.prefix+subject, func(m *nats.Msg) {
-		fn(Message{Subject: subject, Data: m.Data, Respond: func(data []byte) {
-			if m.Reply != "" {
-				_ = b.conn.Publish(m.Reply, data) // best effort: who asks does not wait for ever
-			}
-		}})
+		fn(Message{Subject: subject, Data: m.Data, Respond: func(data []byte) { b.respond(m, data) }})
 	})
 	if err != nil {
 		return nil, fault(err)
@@ -201,6 +250,8 @@ func fault(err error) error {
 		return ErrNobody
 	case errors.Is(err, nats.ErrConnectionClosed):
 		return ErrClosed
+	case errors.Is(err, nats.ErrMaxPayload):
+		return fmt.Errorf("%w: more than max_payload of the NATS server", ErrTooLarge)
 	}
 	return err
 }
@@ -212,7 +263,7 @@ func (b *NATS) Healthy() error {
 	case nats.CLOSED:
 		return ErrClosed
 	default:
-		return fmt.Errorf("cluster: NATS is %s: %w", strings.ToLower(status.String()), cmp.Or(b.conn.LastError(), errors.New("no server has answered yet")))
+		return fmt.Errorf("cluster: NATS is %s: %w", strings.ToLower(status.String()), cmp.Or(b.conn.LastError(), errSilent))
 	}
 	if b.embedded != nil {
 		return b.embedded.healthy()

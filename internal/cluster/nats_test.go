@@ -1,11 +1,13 @@
 package cluster_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -250,3 +252,95 @@ func TestNATSSettings(t *testing.T) {
 		})
 	}
 }
+
+// TestNATSThatTakesLittle says so at the start, and to who sends more.
+func TestNATSThatTakesLittle(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t, server.Options{MaxPayload: 1000})
+	var log lines
+	b, err := cluster.OpenNATS(t.Context(), cluster.NATSConfig{Name: "n", URL: s.ClientURL(), Log: log.logger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close() //nolint:errcheck // all was asked
+	eventually(t, func() error { return unless(!log.has("raise its max_payload"), "no warning") })
+	cancel, err := b.Subscribe("s", func(m cluster.Message) { m.Respond(make([]byte, 1001)) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cancel()
+	settle(t, b)
+	if err := b.Publish("s", make([]byte, 1001)); !errors.Is(err, cluster.ErrTooLarge) {
+		t.Errorf("published: %v", err)
+	}
+	if _, err := b.Request(t.Context(), "s", make([]byte, 1001)); !errors.Is(err, cluster.ErrTooLarge) {
+		t.Errorf("asked: %v", err)
+	}
+	if _, err := b.Request(t.Context(), "s", nil); !errors.Is(err, cluster.ErrTooLarge) {
+		t.Errorf("answered: %v", err)
+	}
+}
+
+// TestNATSThatIsDownAtTheStart is told of once, with what to look at and without
+// the password.
+func TestNATSThatIsDownAtTheStart(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // nobody else needs it
+	var log lines
+	opened := make(chan *cluster.NATS, 1)
+	go func() {
+		b, err := cluster.OpenNATS(t.Context(), cluster.NATSConfig{Name: "n", URL: "nats://u:hunter2@" + l.Addr().String(), Log: log.logger()})
+		if err != nil {
+			t.Error(err)
+		}
+		opened <- b
+	}()
+	for range 4 { // attempts
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close()
+	}
+	b := <-opened
+	if b == nil {
+		return
+	}
+	defer b.Close() //nolint:errcheck // all was asked
+	text := log.text()
+	if strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, "is one running there") || !strings.Contains(text, l.Addr().String()) {
+		t.Errorf("got %s, want one warning with advice", text)
+	}
+	if strings.Contains(text, "hunter2") {
+		t.Errorf("the password is in it: %s", text)
+	}
+	if b.Healthy() == nil {
+		t.Error("it is well")
+	}
+}
+
+// lines is what was logged.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer // guarded by mu
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func (l *lines) has(text string) bool { return strings.Contains(l.text(), text) }
+
+func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }

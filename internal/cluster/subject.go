@@ -20,6 +20,10 @@ const (
 // ErrClosed is what a bus returns once it is closed.
 var ErrClosed = errors.New("cluster: the bus is closed")
 
+// ErrTooLarge is in the error of a message, or of a request whose answer is one,
+// that holds more than MaxData, or than a server elsewhere lets pass.
+var ErrTooLarge = errors.New("cluster: message too large")
+
 // checkSubject returns an error unless s is a list of tokens separated by dots.
 func checkSubject(s string) error {
 	if len(s) > maxSubject {
@@ -43,8 +47,16 @@ func checkSubject(s string) error {
 
 // checkMessage returns an error unless the message can be sent at all.
 func checkMessage(subject string, data []byte) error {
-	if len(data) > MaxData {
-		return fmt.Errorf("cluster: message of %d bytes, want at most %d", len(data), MaxData)
+	err := checkSize(data)
+	if err != nil {
+		return err
 	}
 	return checkSubject(subject)
+}
+
+func checkSize(data []byte) error {
+	if len(data) > MaxData {
+		return fmt.Errorf("%w: %d bytes, want at most %d", ErrTooLarge, len(data), MaxData)
+	}
+	return nil
 }
