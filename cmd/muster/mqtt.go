@@ -122,7 +122,7 @@ func (d *devices) build(ctx context.Context, s *server, e *engine.Engine, metric
 	if err != nil || d.bridge != nil {
 		return err
 	}
-	c := mqtt.Config{Log: s.log, Metrics: metrics, Hooks: mqtt.Hooks{Connect: d.connect, Reserved: reserved, Whole: whole, Handle: d.handle}}
+	c := mqtt.Config{Limits: limits(s.cfg), Log: s.log, Metrics: metrics, Hooks: mqtt.Hooks{Connect: d.connect, Reserved: reserved, Whole: whole, Handle: d.handle}}
 	err = d.share(&c, s, metrics)
 	if err != nil {
 		return err

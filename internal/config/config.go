@@ -44,6 +44,20 @@ type Config struct {
 	TLSCertFile, TLSKeyFile string
 	// DeviceCAFile is the PEM file with the CAs that device certificates must be signed by.
 	DeviceCAFile string
+	// MQTTSessionExpiry is the longest that the session of a device is kept while it
+	// is away, and how long that of an MQTT 3.1.1 device is.
+	MQTTSessionExpiry time.Duration
+	// MQTTPublishRate is how many messages a second one connection may publish; 0 is
+	// as many as it likes.
+	MQTTPublishRate int64
+	// MQTTQueueMessages and MQTTQueueBytes bound what waits for one device.
+	MQTTQueueMessages, MQTTQueueBytes int64
+	// MQTTRetainedMessages and MQTTRetainedBytes bound the retained messages of all topics.
+	MQTTRetainedMessages, MQTTRetainedBytes int64
+	// MQTTSubscriptions is the most subscriptions of one session.
+	MQTTSubscriptions int64
+	// MQTTPending is how many connections may wait to be authenticated at once.
+	MQTTPending int64
 	// MQTTBroker is the URL of an MQTT 5 broker that devices connect to; empty is
 	// this server itself.
 	MQTTBroker string
@@ -99,21 +113,28 @@ type Config struct {
 // Default returns the configuration of a server that was told nothing.
 func Default() Config {
 	c := Config{
-		Data:                "./muster-data",
-		StoreConns:          16,
-		Listen:              "127.0.0.1:8080",
-		MQTTBrokerMode:      "auto",
-		Account:             "123456789012",
-		Region:              "us-east-1",
-		LogLevel:            slog.LevelInfo,
-		LogFormat:           "text",
-		ShutdownGrace:       10 * time.Second,
-		BodyLimit:           1 << 20,
-		ReadHeaderTimeout:   10 * time.Second,
-		IdleTimeout:         2 * time.Minute,
-		SkewWindow:          5 * time.Minute,
-		DeleteThingTypeWait: 5 * time.Minute,
-		Metrics:             true,
+		Data:                 "./muster-data",
+		StoreConns:           16,
+		Listen:               "127.0.0.1:8080",
+		MQTTSessionExpiry:    time.Hour,
+		MQTTQueueMessages:    1000,
+		MQTTQueueBytes:       4 << 20,
+		MQTTRetainedMessages: 5000,
+		MQTTRetainedBytes:    64 << 20,
+		MQTTSubscriptions:    50,
+		MQTTPending:          4096,
+		MQTTBrokerMode:       "auto",
+		Account:              "123456789012",
+		Region:               "us-east-1",
+		LogLevel:             slog.LevelInfo,
+		LogFormat:            "text",
+		ShutdownGrace:        10 * time.Second,
+		BodyLimit:            1 << 20,
+		ReadHeaderTimeout:    10 * time.Second,
+		IdleTimeout:          2 * time.Minute,
+		SkewWindow:           5 * time.Minute,
+		DeleteThingTypeWait:  5 * time.Minute,
+		Metrics:              true,
 	}
 	c.derive(func(string, string) {})
 	return c

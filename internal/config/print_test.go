@@ -61,6 +61,8 @@ func TestPrintedConfigurationsLoadAsTheyWere(t *testing.T) {
 			"data": `a "b" \c` + "\n\x7f", "listen": "0.0.0.0:1", "insecureListen": "true", "endpoint": "x:1", "signedHost": "y:2", "account": "000000000000",
 			"region": "eu-west-1", "anyRegion": "true", "masterKeyFile": "/k", "logLevel": "debug", "logFormat": "json",
 			"shutdownGrace": "90s", "bodyLimit": "262145", "readHeaderTimeout": "1500ms", "idleTimeout": "61s",
+			"mqttSessionExpiry": "168h", "mqttPublishRate": "7", "mqttQueueMessages": "11", "mqttQueueBytes": "257KiB",
+			"mqttRetainedMessages": "12", "mqttRetainedBytes": "5MiB", "mqttSubscriptions": "13", "mqttPending": "17",
 			"skewWindow": "1m30s", "strictTerminal": "true", "deleteThingTypeWait": "0", "metrics": "false",
 		}},
 		{"dev", map[string]string{"dev": "true"}},

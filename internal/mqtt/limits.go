@@ -37,8 +37,8 @@ type Limits struct {
 	QueueBytes    int
 	// ReserveMessages and ReserveBytes bound what is kept beyond that of messages
 	// that tell all that there is to know, by the hook Whole: of each topic the last
-	// one that has not been sent. With as many as a session may have subscriptions
-	// none of them is lost, unless wildcards stand for more topics.
+	// one that has not been sent. By default there are twice as many as a session may
+	// have subscriptions: none of them is lost, unless wildcards stand for more topics.
 	ReserveMessages int
 	ReserveBytes    int
 	// OutBytes is how many encoded bytes may wait for a client's socket before
@@ -131,7 +131,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.TopicAliases, d.TopicAliases},
 		{&l.QueueMessages, d.QueueMessages},
 		{&l.QueueBytes, d.QueueBytes},
-		{&l.ReserveMessages, d.ReserveMessages},
+		{&l.ReserveMessages, 2 * cmp.Or(l.Subscriptions, d.Subscriptions)},
 		{&l.ReserveBytes, d.ReserveBytes},
 		{&l.OutBytes, d.OutBytes},
 		{&l.RetainedMessages, d.RetainedMessages},

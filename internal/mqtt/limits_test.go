@@ -385,3 +385,37 @@ func TestSharedSubscriptions(t *testing.T) {
 		}
 	})
 }
+
+func TestLoweredLimitsTakeNothingAway(t *testing.T) {
+	t.Parallel()
+	var kept mqtt.Memory
+	t.Run("before", func(t *testing.T) {
+		e := start(t, mqtt.Config{Sessions: &kept})
+		p, _ := e.persistent(codec.V5, "c")
+		p.subscribe(codec.QoS1, "a", "b", "c")
+		p.send(&codec.Disconnect{})
+		p.ended()
+		pub := e.connect(codec.V5, "pub")
+		pub.publish(codec.QoS1, "a", "1")
+		pub.publish(codec.QoS1, "b", "2")
+		pub.publish(codec.QoS1, "c", "3")
+	})
+	t.Run("after", func(t *testing.T) {
+		e := start(t, mqtt.Config{Sessions: &kept, Limits: mqtt.Limits{Subscriptions: 1, QueueMessages: 1}})
+		p, _ := e.persistent(codec.V5, "c")
+		p.receive("a", "1")
+		p.receive("b", "2")
+		p.receive("c", "3")
+		p.send(&codec.Subscribe{PacketID: 1, Filters: []codec.Subscription{{Filter: []byte("d")}}})
+		if a := expect[*codec.Suback](p); a.Reasons[0] != codec.QuotaExceeded {
+			t.Errorf("another subscription: got %v", a.Reasons)
+		}
+		p.send(&codec.Unsubscribe{PacketID: 2, Filters: [][]byte{[]byte("c")}})
+		if a := expect[*codec.Unsuback](p); a.Reasons[0] != codec.Success {
+			t.Errorf("unsubscribe: got %v", a.Reasons)
+		}
+		pub := e.connect(codec.V5, "pub")
+		pub.publish(codec.QoS1, "c", "nobody's")
+		p.quiet()
+	})
+}

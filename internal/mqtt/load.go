@@ -3,6 +3,7 @@ package mqtt
 import (
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"time"
 )
@@ -49,7 +50,7 @@ func (c *client) restore(st SessionState, now time.Time) {
 			continue
 		}
 		o := options{qos: u.QoS, noLocal: u.NoLocal, retainAsPublished: u.RetainAsPublished}
-		c.session.subscribe(f, o, c.srv.limits.Subscriptions)
+		c.session.subscribe(f, o, math.MaxInt) // a limit that was lowered takes nothing away
 		c.listen(f, o)
 	}
 }
