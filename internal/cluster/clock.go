@@ -21,6 +21,10 @@ const (
 // found by asking, carried on by the node's own clock. It never goes back: if the
 // database's clock does, it runs at half speed until it has been caught up with.
 //
+// When the clock of the database is set, nodes learn it at their next beat, one
+// after the other: until then they are apart by as much. Times show that; what came
+// first must not hang on it (job.UIDs).
+//
 // It is a value: measured returns another one. Local times are durations since
 // the node was started; times of the cluster are durations since the Unix epoch.
 type clock struct {
