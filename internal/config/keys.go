@@ -16,6 +16,11 @@ import (
 // keys returns every setting, in the order in which people want to read them.
 // File, environment, flags and --print-config all follow from a row here.
 func keys() []key {
+	return slices.Concat(sharedKeys(), listenKeys(), brokerKeys(), serviceKeys())
+}
+
+// sharedKeys are settings of where the data is and who shares it.
+func sharedKeys() []key {
 	return []key{
 		textKey("data", "folder of the database, keys and credentials",
 			func(c *Config) *string { return &c.Data }, notEmpty),
@@ -33,6 +38,12 @@ func keys() []key {
 			func(c *Config) *string { return &c.ClusterKeyFile }, anything),
 		textKey("clusterCAFile", "PEM file with the CAs that the certificates of other nodes, or of the NATS servers, must be signed by",
 			func(c *Config) *string { return &c.ClusterCAFile }, anything),
+	}
+}
+
+// listenKeys are settings of the addresses that clients and devices connect to.
+func listenKeys() []key {
+	return []key{
 		textKey("listen", "HTTP address, host:port; port 0 takes any free one",
 			func(c *Config) *string { return &c.Listen }, hostPort),
 		boolKey("insecureListen", "allow plain HTTP on an address that other machines can reach",
@@ -67,6 +78,12 @@ func keys() []key {
 			func(c *Config) *int64 { return &c.MQTTSubscriptions }, 1, 1000),
 		intKey("mqttPending", "most connections that wait to be authenticated; beyond it the oldest are closed",
 			func(c *Config) *int64 { return &c.MQTTPending }, 16, 1_000_000),
+	}
+}
+
+// brokerKeys are settings of a broker that devices connect to instead.
+func brokerKeys() []key {
+	return []key{
 		secretKey("mqttBroker", "URL of the MQTT 5 broker that devices connect to, such as mqtts://host:8883; empty: they connect to this server",
 			func(c *Config) *string { return &c.MQTTBroker }, emptyOr(brokerURL), hidePassword),
 		textKey("mqttBrokerMode", "how nodes share the requests that come by the broker: auto, shared, single",
@@ -81,6 +98,12 @@ func keys() []key {
 			func(c *Config) *string { return &c.MQTTBrokerUsername }, anything),
 		textKey("mqttBrokerPasswordFile", "file with the password at the broker",
 			func(c *Config) *string { return &c.MQTTBrokerPasswordFile }, anything),
+	}
+}
+
+// serviceKeys are settings of how requests are served.
+func serviceKeys() []key {
+	return []key{
 		textKey("account", "account id in every ARN",
 			func(c *Config) *string { return &c.Account }, matches(`[0-9]{12}`, "12 digits")),
 		textKey("region", "region in every ARN, and the one that requests must be signed for",

@@ -91,7 +91,7 @@ func (l *loader) checkTogether() {
 	}
 	switch {
 	case c.Dev:
-		l.fault("listen", c.Listen, "must be a loopback address such as 127.0.0.1:8080, because dev = true trusts everyone who can connect")
+		l.fault("listen", c.Listen, "must be a loopback address such as 127.0.0.1:8080, because dev = true is for this machine alone: it takes signatures for any region")
 	case !c.InsecureListen:
 		l.fault("listen", c.Listen, "must be a loopback address such as 127.0.0.1:8080, because Muster serves plain HTTP: "+
 			"others could read job documents and session tokens on the way. Put a proxy with TLS in front, "+
