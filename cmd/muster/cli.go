@@ -27,9 +27,9 @@ type cli struct {
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
-const description = `Muster serves the AWS IoT Jobs API from one folder on one machine.
+const description = `Muster runs jobs for fleets of devices: the AWS IoT Jobs API over HTTP and MQTT, on one machine with a folder, or on many with a PostgreSQL.
 
-muster demo shows it at work; muster serve runs it, without any configuration. AWS clients use it unmodified.`
+muster demo shows it at work; muster serve runs it, without any configuration. AWS clients and devices use it unmodified.`
 
 // Exit codes that are the same for every command.
 const (
