@@ -241,3 +241,30 @@ func TestStandby(t *testing.T) {
 		return report(t.Context(), s, "t0", job.InProgress) == nil && s.Health(t.Context()) == nil
 	})
 }
+
+// TestServerThatTakesNoChangesForAWhile, as a managed one when its disk is full or
+// it changes roles, costs requests but needs no hand.
+func TestServerThatTakesNoChangesForAWhile(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	address := server.URL(t)
+	s := open(t, postgres.Config{URL: address, Log: slog.New(slog.DiscardHandler)})
+	stock(t, s, 1)
+	set := func(value string) {
+		run(t, address, `ALTER SYSTEM SET default_transaction_read_only = `+value)
+		run(t, address, `SELECT pg_reload_conf()`)
+	}
+	set("on")
+	eventually(t, "it takes no changes", func() bool {
+		err := report(t.Context(), s, "t0", job.InProgress)
+		if err != nil && !apierr.Is(err, apierr.Unavailable) {
+			t.Fatal(err)
+		}
+		return err != nil
+	})
+	if err := s.Health(t.Context()); err == nil {
+		t.Error("it is well")
+	}
+	set("off")
+	eventually(t, "it takes changes again", func() bool { return report(t.Context(), s, "t0", job.InProgress) == nil && s.Health(t.Context()) == nil })
+}
