@@ -81,6 +81,9 @@ func checkJSON(body []byte) error {
 		var raw json.RawMessage
 		return apierr.New(apierr.InvalidJSON, "the content is not valid JSON: %v", json.Unmarshal(body, &raw))
 	}
+	if halfCharacter(body) {
+		return apierr.New(apierr.InvalidJSON, "the content is not valid JSON: an escape is half of a surrogate pair")
+	}
 	if body[skipSpace(body, 0)] != '{' {
 		return apierr.New(apierr.InvalidJSON, "the content is not a JSON object")
 	}

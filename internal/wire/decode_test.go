@@ -85,6 +85,11 @@ func TestDecodeUpdateJobExecution(t *testing.T) {
 			with(func(r *wire.UpdateJobExecutionRequest) { r.StatusDetails = wire.Details{"stdout": "a\n\tb\r"} }),
 		},
 		{
+			"a surrogate pair is one character, and an escaped backslash begins none",
+			`{"status":"IN_PROGRESS","statusDetails":{"k":"\ud83d\ude00\ufffd\\ud83d"}}`,
+			with(func(r *wire.UpdateJobExecutionRequest) { r.StatusDetails = wire.Details{"k": "😀\uFFFD" + `\ud83d`} }),
+		},
+		{
 			"a name given twice counts once among ten",
 			`{"status":"IN_PROGRESS","statusDetails":{"k":"0","k":"1"}}`,
 			with(func(r *wire.UpdateJobExecutionRequest) { r.StatusDetails = wire.Details{"k": "1"} }),
@@ -127,6 +132,11 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a string", ` "x"`, apierr.InvalidJSON, "not a JSON object"},
 		{"null", `null`, apierr.InvalidJSON, "not a JSON object"},
 		{"a byte that is no UTF-8", "{\"status\":\"\xff\"}", apierr.InvalidJSON, "UTF-8"},
+		{"the first half of a character alone", `{"status":"FAILED","statusDetails":{"k":"\ud83d"}}`, apierr.InvalidJSON, "half of a surrogate pair"},
+		{"the second half alone", `{"status":"FAILED","statusDetails":{"k":"\uDE00"}}`, apierr.InvalidJSON, "half of a surrogate pair"},
+		{"two first halves", `{"status":"FAILED","statusDetails":{"k":"\ud83d\ud83d"}}`, apierr.InvalidJSON, "half of a surrogate pair"},
+		{"a half before another escape", `{"status":"FAILED","statusDetails":{"k":"\ud83d\n"}}`, apierr.InvalidJSON, "half of a surrogate pair"},
+		{"a half in a name that is ignored", `{"status":"FAILED","\ud83d":1}`, apierr.InvalidJSON, "half of a surrogate pair"},
 		{"nesting beyond all measure", `{"a":` + strings.Repeat("[", 100_000), apierr.InvalidJSON, "not valid JSON"},
 		{"details in a list", `{"status":"FAILED","statusDetails":[]}`, apierr.Invalid, "'[]' at 'statusDetails' failed to satisfy constraint: Member must be an object"},
 		{"an object in details", `{"status":"FAILED","statusDetails":{"k":{}}}`, apierr.Invalid, "'{}' at 'statusDetails.k' failed to satisfy constraint: Map values must satisfy constraint: [Member must be a string]"},
@@ -189,6 +199,7 @@ func TestDecodeCreateJob(t *testing.T) {
 		{"a tag needs a key", `{"targets":["a"],"tags":[{"Value":"v"}]}`, apierr.Invalid, "Value null at 'tags.1.member.Key'"},
 		{"a reserved tag is refused in any case", `{"targets":["a"],"tags":[{"Key":"AWS:x"}]}`, apierr.Invalid, "at 'tags.1.member.Key' failed to satisfy constraint: Member must not begin with the reserved prefix aws:"},
 		{"a document is JSON", `{"targets":["a"],"document":"{"}`, apierr.Invalid, "at 'document' failed to satisfy constraint: Member must be a JSON document"},
+		{"a document has whole characters", `{"targets":["a"],"document":"\"\\ud83d\""}`, apierr.Invalid, "at 'document' failed to satisfy constraint: Member must be a JSON document"},
 		{"a document is not empty", `{"targets":["a"],"document":""}`, apierr.Invalid, "at 'document'"},
 		{"a document's limit counts bytes", `{"targets":["a"],"document":"\"` + strings.Repeat("é", 16384) + `\""}`, apierr.Invalid, "less than or equal to 32768 bytes"},
 	}

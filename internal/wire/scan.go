@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"iter"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // The functions of this file walk a JSON text that json.Valid has accepted, so
@@ -118,6 +121,39 @@ func unescape(raw []byte) []byte {
 		return inner // not reached: the text is valid
 	}
 	return []byte(s)
+}
+
+// halfCharacter reports whether a JSON text escapes half of a surrogate pair,
+// which is no character: decoders put another one in its place, each its own.
+func halfCharacter(text []byte) bool {
+	for {
+		i := bytes.IndexByte(text, '\\')
+		if i < 0 {
+			return false
+		}
+		if text[i+1] != 'u' {
+			text = text[i+2:]
+			continue
+		}
+		first := escaped(text[i:])
+		text = text[i+6:]
+		if !utf16.IsSurrogate(first) {
+			continue
+		}
+		if utf16.DecodeRune(first, escaped(text)) == utf8.RuneError {
+			return true
+		}
+		text = text[6:]
+	}
+}
+
+// escaped returns the number of the \uXXXX that text begins with, or 0.
+func escaped(text []byte) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return 0
+	}
+	n, _ := strconv.ParseUint(string(text[2:6]), 16, 16)
+	return rune(n)
 }
 
 func isNull(raw []byte) bool { return raw[0] == 'n' }

@@ -119,10 +119,15 @@ func (s *shape) checkText(v string) *fault {
 		return refuse(v, "Member must satisfy regular expression pattern: "+s.chars.pattern)
 	case s.notUnder != "" && hasPrefixFold(v, s.notUnder):
 		return refuse(v, "Member must not begin with the reserved prefix "+s.notUnder)
-	case s.document && !(utf8.ValidString(v) && json.Valid([]byte(v))):
+	case s.document && !isDocument(v):
 		return refuse(v, "Member must be a JSON document in UTF-8")
 	}
 	return nil
+}
+
+func isDocument(v string) bool {
+	text := []byte(v)
+	return utf8.Valid(text) && json.Valid(text) && !halfCharacter(text)
 }
 
 func (s *shape) checkLength(v string) *fault {
