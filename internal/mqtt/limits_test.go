@@ -205,11 +205,13 @@ func TestRetained(t *testing.T) {
 	versions(t, func(t *testing.T, v codec.Version) {
 		e := start(t, mqtt.Config{Limits: mqtt.Limits{RetainedMessages: 2}})
 		pub, p := e.connect(v, "pub"), e.connect(v, "sub")
-		keep := func(topic, payload string) {
+		keep := func(topic, payload string, want ...codec.Reason) {
 			m := message(1, topic, payload)
 			m.Retain = true
 			pub.send(m)
-			expect[*codec.Puback](pub)
+			if a := expect[*codec.Puback](pub); v == codec.V5 && a.Reason != append(want, codec.Success)[0] {
+				t.Errorf("%s %q: got %v", topic, payload, a.Reason)
+			}
 		}
 		p.subscribe(codec.QoS1, "a/+")
 		keep("a/1", "old")
@@ -223,7 +225,15 @@ func TestRetained(t *testing.T) {
 		keep("a/2", "") // forgets it, and is passed on
 		p.receive("a/2", "")
 		keep("b", "b")
-		keep("c", "no room")
+		p.subscribe(codec.QoS1, "c")
+		keep("c", "no room", codec.QuotaExceeded)
+		if v == codec.V311 { // which was told nothing
+			p.receive("c", "no room")
+		}
+		p.quiet()
+		keep("b", "has room")
+		keep("c", "") // nothing is forgotten, but it is passed on
+		p.receive("c", "")
 		late := e.connect(v, "late")
 		late.subscribe(codec.QoS1, "a/+", "#", "$share/g/a/1", "a/2", "c")
 		late.quiet()
@@ -248,7 +258,7 @@ func TestRetained(t *testing.T) {
 			late.send(&codec.Subscribe{PacketID: 5, Filters: []codec.Subscription{{Filter: []byte(c.filter), RetainHandling: c.handling}}})
 			expect[*codec.Suback](late)
 			if c.want {
-				late.receive("b", "b")
+				late.receive("b", "has room")
 			}
 			late.quiet()
 		}
@@ -399,9 +409,15 @@ func TestLoweredLimitsTakeNothingAway(t *testing.T) {
 		pub.publish(codec.QoS1, "a", "1")
 		pub.publish(codec.QoS1, "b", "2")
 		pub.publish(codec.QoS1, "c", "3")
+		for _, topic := range []string{"d", "e"} {
+			m := message(codec.QoS1, topic, "kept")
+			m.Retain = true
+			pub.send(m)
+			expect[*codec.Puback](pub)
+		}
 	})
 	t.Run("after", func(t *testing.T) {
-		e := start(t, mqtt.Config{Sessions: &kept, Limits: mqtt.Limits{Subscriptions: 1, QueueMessages: 1}})
+		e := start(t, mqtt.Config{Sessions: &kept, Limits: mqtt.Limits{Subscriptions: 1, QueueMessages: 1, RetainedMessages: 1}})
 		p, _ := e.persistent(codec.V5, "c")
 		p.receive("a", "1")
 		p.receive("b", "2")
@@ -417,5 +433,11 @@ func TestLoweredLimitsTakeNothingAway(t *testing.T) {
 		pub := e.connect(codec.V5, "pub")
 		pub.publish(codec.QoS1, "c", "nobody's")
 		p.quiet()
+		for _, topic := range []string{"d", "e"} { // one after the other, as the limit will have it
+			pub.subscribe(codec.QoS1, topic)
+			pub.receive(topic, "kept")
+			pub.send(&codec.Unsubscribe{PacketID: 1, Filters: [][]byte{[]byte(topic)}})
+			expect[*codec.Unsuback](pub)
+		}
 	})
 }

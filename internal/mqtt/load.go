@@ -11,7 +11,7 @@ import (
 // load takes over what Sessions has kept. It is called before anybody connects.
 // In a cluster sessions are taken one by one, when their clients come here.
 func (s *Server) load(ctx context.Context) error {
-	retain := func(m *Message) { s.retained.set(m) }
+	retain := s.retained.restore
 	if s.shared != nil {
 		return s.shared.Load(ctx, nil, nil, retain)
 	}

@@ -42,7 +42,13 @@ func (k *conn) publish(f codec.Frame) *ending {
 		m.Expires = k.srv.now().Add(l.messageExpiry(p.Expiry)).UnixMilli()
 	}
 	wait := new(pending)
-	behind := k.srv.route(m, k.client, wait)
+	if m.Retain {
+		m.Retain = k.srv.retain(m, wait)
+		if !m.Retain && p.QoS > 0 && k.version == codec.V5 {
+			return k.deny(&p, codec.QuotaExceeded, eventClientError, errRetain)
+		} // to others nobody can tell, so it goes at least to those who are there
+	}
+	behind := k.srv.spread(m, k.client, wait, Reach{})
 	end = k.acknowledge(&p, wait)
 	k.srv.await(k.srv.ctx, behind)
 	return end
@@ -51,6 +57,7 @@ func (k *conn) publish(f codec.Frame) *ending {
 var (
 	errTopic  = errors.New("topic is too long or has too many levels")
 	errUser   = errors.New("user properties are too long")
+	errRetain = errors.New("no room for another retained message")
 	errDenied = errors.New("not authorized to publish")
 	errNobody = errors.New("topic is reserved")
 )

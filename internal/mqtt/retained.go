@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"math"
 	"sync"
 )
 
@@ -20,6 +21,7 @@ type retained struct {
 	messages map[string]*Message
 	gone     map[string]int64 // stamps of what was taken back lately, in a cluster
 	bytes    int
+	warned   bool // that there is no room, since there was some
 	maxCount int
 	maxBytes int
 }
@@ -33,6 +35,19 @@ const maxGone = 1 << 14
 func (r *retained) set(m *Message) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.put(m, r.maxCount, r.maxBytes)
+}
+
+// restore keeps m, which Sessions has, whether or not there is room: a limit that
+// was lowered takes nothing away.
+func (r *retained) restore(m *Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.put(m, math.MaxInt, math.MaxInt)
+}
+
+// put is set with room for so much.
+func (r *retained) put(m *Message, maxCount, maxBytes int) bool {
 	old := r.messages[m.Topic]
 	if m.Stamp != 0 && (old != nil && old.Stamp > m.Stamp || r.gone[m.Topic] > m.Stamp) {
 		return true // it has come too late
@@ -44,10 +59,11 @@ func (r *retained) set(m *Message) bool {
 	if len(m.Payload) == 0 {
 		delete(r.messages, m.Topic)
 		r.bytes -= before
+		r.warned = false
 		r.forget(m)
 		return true
 	}
-	if old == nil && len(r.messages) >= r.maxCount || r.bytes-before+m.size() > r.maxBytes {
+	if old == nil && len(r.messages) >= maxCount || m.size() > before && r.bytes-before+m.size() > maxBytes {
 		return false
 	}
 	if r.messages == nil {
@@ -67,6 +83,23 @@ func (r *retained) forget(m *Message) {
 		r.gone = make(map[string]int64)
 	}
 	r.gone[m.Topic] = m.Stamp
+}
+
+// complain reports whether it is time to say that there is no room: once, until
+// there is some again.
+func (r *retained) complain() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first := !r.warned
+	r.warned = true
+	return first
+}
+
+// has reports whether a message is kept for a topic.
+func (r *retained) has(topic string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.messages[topic] != nil
 }
 
 // get returns the message of a topic, or nil if there is none that is still
@@ -94,6 +127,7 @@ func (r *retained) drop(unwanted func(*Message) bool) []*Message {
 	for topic, m := range r.messages {
 		if unwanted(m) {
 			gone = append(gone, m)
+			r.warned = false
 			r.bytes -= m.size()
 			delete(r.messages, topic)
 		}
@@ -121,7 +155,7 @@ func (s *Server) ReloadRetained(ctx context.Context) error {
 	kept := make(map[string]bool)
 	err := s.shared.Load(ctx, nil, nil, func(m *Message) {
 		kept[m.Topic] = true
-		s.hold(m)
+		s.retained.restore(m)
 	})
 	if err != nil {
 		return err

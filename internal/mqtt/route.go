@@ -133,8 +133,13 @@ func (s *Server) route(m *Message, publisher *client, p *pending) []slow {
 // routeWithin is route for a part of the cluster.
 func (s *Server) routeWithin(m *Message, publisher *client, p *pending, r Reach) []slow {
 	if m.Retain && !reserved(m.Topic) {
-		s.retain(m, p)
+		m.Retain = s.retain(m, p)
 	}
+	return s.spread(m, publisher, p, r)
+}
+
+// spread is routeWithin for a message that has been kept, or is not to be.
+func (s *Server) spread(m *Message, publisher *client, p *pending, r Reach) []slow {
 	t := newTargets(m)
 	defer t.release()
 	peers := s.cfg.Peers
@@ -175,28 +180,36 @@ func (s *Server) deliver(t *targets, publisher *client, p *pending) []slow {
 	return wait
 }
 
-// retain keeps m for those who subscribe later.
-func (s *Server) retain(m *Message, p *pending) {
+// retain keeps m for those who subscribe later. It reports false if there is no room.
+func (s *Server) retain(m *Message, p *pending) bool {
 	s.retained.order.Lock()
 	defer s.retained.order.Unlock()
 	if s.cfg.Peers != nil {
 		s.mu.Lock()
 		m.Stamp = s.stamp().At
 		s.mu.Unlock()
+	} else if len(m.Payload) == 0 && !s.retained.has(m.Topic) {
+		return true // there is nothing to forget, in Sessions either
 	}
-	if s.hold(m) && s.cfg.Sessions != nil {
+	if !s.hold(m) {
+		return false
+	}
+	if s.cfg.Sessions != nil {
 		s.cfg.Sessions.Retain(m, p.add())
 	}
+	return true
 }
 
 // hold keeps m in memory. It reports false if there is no room.
 func (s *Server) hold(m *Message) bool {
-	if !s.retained.set(m) && !s.makeRoom(m) {
-		s.metrics.dropped[droppedFull].Inc()
-		s.log.Warn("mqtt: no room for another retained message", "topic", m.Topic)
-		return false
+	if s.retained.set(m) || s.makeRoom(m) {
+		return true
 	}
-	return true
+	s.metrics.dropped[droppedFull].Inc()
+	if s.retained.complain() {
+		s.log.Warn("mqtt: no room for more retained messages", "topic", m.Topic, "messages", s.retained.len())
+	}
+	return false
 }
 
 // makeRoom tries again to keep m after what has expired is gone.
