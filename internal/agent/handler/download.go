@@ -2,6 +2,8 @@ package handler
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"muster/internal/agent"
@@ -17,11 +20,15 @@ import (
 // reportEvery is the pause between two reports on a download.
 const reportEvery = 10 * time.Second
 
+var errStalled = errors.New("nothing came any more")
+
 // newHTTPClient returns a client that waits for servers, but not for ever. How
-// long a whole download takes is for the job's timeout to say.
+// long a whole download takes is for the job's timeout to say. What is saved is
+// what the server has, with its length: nothing is asked for in compressed form.
 func newHTTPClient() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // documented to be one
 	t.ResponseHeaderTimeout = time.Minute
+	t.DisableCompression = true
 	return &http.Client{Transport: t}
 }
 
@@ -47,10 +54,24 @@ func (d download) run(ctx context.Context, c agent.Call) error {
 	if err != nil || from.Scheme != "http" && from.Scheme != "https" {
 		return errors.New("the URL is not one of http or https") // it may be a secret
 	}
-	to := c.Action.Args[1]
+	to := filepath.Clean(c.Action.Args[1])
 	if !filepath.IsAbs(to) {
 		return fmt.Errorf("the path %q is not absolute", to)
 	}
+	if os.IsPathSeparator(c.Action.Args[1][len(c.Action.Args[1])-1]) {
+		return fmt.Errorf("the path %q is that of a folder", c.Action.Args[1])
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	err = d.fetch(ctx, cancel, from, to, c)
+	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
+		return errStalled
+	}
+	return err
+}
+
+// fetch downloads a file. It calls cancel when nothing comes any more.
+func (d download) fetch(ctx context.Context, cancel context.CancelCauseFunc, from *url.URL, to string, c agent.Call) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, from.String(), nil)
 	if err != nil {
 		return errors.New("the URL is not one of http or https")
@@ -66,46 +87,68 @@ func (d download) run(ctx context.Context, c agent.Call) error {
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answers %s", from.Host, resp.Status)
 	}
-	body := &counted{r: resp.Body, size: resp.ContentLength, report: c.Report, last: time.Now()}
+	stall := time.AfterFunc(d.host.cfg.Stall, func() { cancel(errStalled) })
+	defer stall.Stop()
+	body := &counted{r: resp.Body, size: resp.ContentLength, report: c.Report, last: time.Now(), came: func() { stall.Reset(d.host.cfg.Stall) }}
+	p := newPart(to)
 	if c.Action.User != "" {
-		return d.saveAs(ctx, c.Action.User, to, body)
+		return d.saveAs(ctx, c.Action.User, p, body)
 	}
-	return save(to, body)
+	return save(p, body)
 }
 
-// save puts a file in its place when it is complete and on the disk.
-func save(name string, r io.Reader) error {
-	part := name + ".part"
-	f, err := os.Create(part)
-	if err != nil {
-		return err
+// part is a file that is being saved. Until it is complete and on the disk, it
+// has another name than its own in the same folder. Nobody can know that name
+// before, so that nothing waits there to be written to.
+type part struct {
+	dir, base      string
+	prefix, suffix string // of the other name; prefix is the same each time
+}
+
+func newPart(name string) part {
+	sum := sha256.Sum256([]byte(name))
+	return part{
+		dir: filepath.Dir(name), base: filepath.Base(name),
+		prefix: fmt.Sprintf(".muster-agent-%x-", sum[:8]), suffix: rand.Text() + ".part",
 	}
-	_, err = io.Copy(f, r)
+}
+
+// name returns the other name.
+func (p part) name() string { return p.prefix + p.suffix }
+
+// The programs of a shell that save a file with the rights of a user. Names are
+// arguments of the shell's, not a part of its program.
+const (
+	// fetchScript saves its standard input as $1$2, and removes what earlier
+	// attempts have left. With -C it writes to nothing that is there already.
+	// What sync does with a file differs, and is enough everywhere.
+	fetchScript = `rm -f "$1"*.part 2>/dev/null; set -C; cat >"$1$2" && sync "$1$2"`
+	// placeScript puts $1, which has $3 bytes, in its place $2 in the folder $4.
+	placeScript = `if [ -d "$2" ]; then echo "$2 is a folder" >&2; exit 1; fi
+if [ "$(wc -c <"$1")" -ne "$3" ]; then echo "$1 does not have $3 bytes" >&2; exit 1; fi
+mv -f "$1" "$2" && { sync "$4" 2>/dev/null || sync; }`
+)
+
+// saveAs does what save does with the rights of a user.
+func (d download) saveAs(ctx context.Context, user string, p part, r *counted) error {
+	run := func(ctx context.Context, stdin io.Reader, script string, args ...string) error {
+		out := d.host.runAs(ctx, user, process{argv: append([]string{"sh", "-c", script, "sh"}, args...), stdin: stdin})
+		if out.Reason != "" {
+			return errors.New(strings.TrimSuffix(out.Reason+": "+strings.TrimSpace(out.Stderr), ": "))
+		}
+		return nil
+	}
+	name := filepath.Join(p.dir, p.name())
+	err := run(ctx, r, fetchScript, filepath.Join(p.dir, p.prefix), p.suffix)
 	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(part, name)
+		err = run(ctx, nil, placeScript, name, filepath.Join(p.dir, p.base), fmt.Sprint(r.read), p.dir)
 	}
 	if err != nil {
-		_ = os.Remove(part) // the first error is the one to tell
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.host.cfg.Grace)
+		defer cancel()
+		_ = run(ctx, nil, `rm -f "$1"`, name) // the first error is the one to tell
 	}
 	return err
-}
-
-// saveAs does the same with the rights of a user.
-func (d download) saveAs(ctx context.Context, user, name string, r io.Reader) error {
-	out := d.host.runAs(ctx, user, process{argv: saveArgv(name), stdin: r})
-	if out.Reason != "" {
-		return fmt.Errorf("%s: %s", out.Reason, out.Stderr)
-	}
-	return nil
-}
-
-// saveArgv returns a command that saves its standard input as a file. The name
-// is an argument of the shell's, not a part of its program.
-func saveArgv(name string) []string {
-	return []string{"sh", "-c", `cat >"$1.part" && mv -f "$1.part" "$1"`, "sh", name}
 }
 
 // counted reports how much of a file has been read.
@@ -114,12 +157,14 @@ type counted struct {
 	size, read int64 // size is -1 if it is not known
 	report     func(map[string]string)
 	last       time.Time
+	came       func() // is called whenever something was read
 }
 
 // Read implements io.Reader.
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.read += int64(n)
+	c.came()
 	if err == io.EOF && c.size >= 0 && c.read < c.size {
 		err = io.ErrUnexpectedEOF
 	}

@@ -33,6 +33,8 @@ type Config struct {
 	// Grace is how long a program may go on when it was told to stop, and how
 	// long one that has ended may leave its output open; 0 means 10 s.
 	Grace time.Duration
+	// Stall is how long a download may go on without a byte; 0 means 5 min.
+	Stall time.Duration
 	// RebootWait is how long the machine may take to go down; 0 means 10 min.
 	RebootWait time.Duration
 	// Unit is the name of the agent's own service, as in "muster-agent";
@@ -50,6 +52,7 @@ type Host struct {
 func New(c Config) *Host {
 	c.Path = cmp.Or(c.Path, os.Getenv("PATH"))
 	c.Grace = cmp.Or(c.Grace, 10*time.Second)
+	c.Stall = cmp.Or(c.Stall, 5*time.Minute)
 	c.RebootWait = cmp.Or(c.RebootWait, 10*time.Minute)
 	if c.HTTP == nil {
 		c.HTTP = newHTTPClient()

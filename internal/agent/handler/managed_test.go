@@ -4,12 +4,6 @@ package handler_test
 
 import (
 	"context"
-	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -139,98 +133,6 @@ func TestReboot(t *testing.T) {
 	go func() { done <- m.runIn(ctx, agent.Action{Handler: "reboot.sh"}) }()
 	cancel() // as the machine goes down
 	<-done
-}
-
-func TestDownload(t *testing.T) {
-	t.Parallel()
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /file", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "content") })
-	mux.HandleFunc("GET /short", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", "100")
-		fmt.Fprint(w, "content")
-	})
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	gone := httptest.NewServer(nil)
-	gone.Close()
-	for name, tt := range map[string]struct {
-		url, to string
-		reason  string
-	}{
-		"a file":                        {url: server.URL + "/file?secret", to: "DIR/f"},
-		"over one that is there":        {url: server.URL + "/file", to: "DIR/old"},
-		"one that is not there":         {url: server.URL + "/none?secret", to: "DIR/f", reason: "404"},
-		"one that breaks off":           {url: server.URL + "/short", to: "DIR/f", reason: "unexpected EOF"},
-		"from nobody":                   {url: gone.URL + "/x?secret", to: "DIR/f", reason: "no answer from"},
-		"by another scheme":             {url: "file:///etc/passwd?secret", to: "DIR/f", reason: "not one of http or https"},
-		"from no URL":                   {url: ":secret", to: "DIR/f", reason: "not one of http or https"},
-		"to a path that is relative":    {url: server.URL + "/file", to: "f", reason: "not absolute"},
-		"to a folder that is not there": {url: server.URL + "/file", to: "DIR/x/f", reason: "no such file"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			m := newMachine(t)
-			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, "old"), []byte("a longer content"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			to := strings.Replace(tt.to, "DIR", dir, 1)
-			out := m.run(agent.Action{Handler: "download-file.sh", Args: []string{tt.url, to}})
-			if strings.Contains(out.Reason, "secret") {
-				t.Errorf("the reason gives the URL away: %s", out.Reason)
-			}
-			if (out.Reason == "") != (tt.reason == "") || !strings.Contains(out.Reason, tt.reason) {
-				t.Errorf("got reason %q, want %q", out.Reason, tt.reason)
-			}
-			if _, err := os.Stat(to + ".part"); err == nil {
-				t.Error("a part is left")
-			}
-			if tt.reason != "" {
-				return
-			}
-			got, err := os.ReadFile(to)
-			if err != nil {
-				t.Fatal(err)
-			}
-			same(t, "content", string(got), "content")
-		})
-	}
-	if out := newMachine(t).run(agent.Action{Handler: "download-file.sh", Args: []string{"x"}}); out.Reason == "" {
-		t.Error("a download without a path has succeeded")
-	}
-}
-
-func TestDownloadForAUser(t *testing.T) {
-	t.Parallel()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "content") }))
-	t.Cleanup(server.Close)
-	m := newMachine(t)
-	m.script(m.bin, "sudo", `echo "$*" >`+m.log+`; shift 4; exec "$@"`)
-	to := filepath.Join(t.TempDir(), "a $(name)")
-	out := m.run(agent.Action{Handler: "download-file.sh", Args: []string{server.URL, to}, User: "joe"})
-	same(t, "reason", out.Reason, "")
-	got, err := os.ReadFile(to)
-	if err != nil {
-		t.Fatal(err)
-	}
-	same(t, "content", string(got), "content")
-	if !strings.HasPrefix(m.recorded(), "-u joe -n -- sh -c ") {
-		t.Errorf("called %s", m.recorded())
-	}
-}
-
-func TestSaveArgvIsNoInjection(t *testing.T) {
-	t.Parallel()
-	name := filepath.Join(t.TempDir(), `x"; touch hacked; "`)
-	argv := handler.SaveArgv(name)
-	cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
-	cmd.Stdin = strings.NewReader("x")
-	if err := cmd.Run(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(name); err != nil {
-		t.Error(err)
-	}
 }
 
 func TestUnitOf(t *testing.T) {

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package handler
+
+import "os"
+
+// isStrangers is not known here.
+func isStrangers(os.FileInfo) bool { return false }
