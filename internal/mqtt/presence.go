@@ -48,7 +48,7 @@ func (s *Server) tell(prefix string, k *conn, e event) {
 		s.log.Error("mqtt: lifecycle event", "err", err)
 		return
 	}
-	s.route(&Message{Topic: topic, Payload: body, QoS: 1}, nil, new(pending))
+	s.route(&Message{Topic: topic, Payload: body, QoS: 1})
 }
 
 func (s *Server) connected(k *conn) {

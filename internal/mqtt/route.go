@@ -122,15 +122,13 @@ func (t *targets) release() {
 	}
 }
 
-// route puts a message on its way to all who have subscribed, and keeps it if it
-// is to be retained. What must be durable before the publisher is answered is
-// added to p. It returns those whom the publisher should wait for; publisher is
-// nil for the server itself, which waits for nobody.
-func (s *Server) route(m *Message, publisher *client, p *pending) []slow {
-	return s.routeWithin(m, publisher, p, Reach{})
-}
+// route puts a message of the server on its way to all who have subscribed, and keeps
+// it if it is to be retained. Nobody waits for it.
+func (s *Server) route(m *Message) { s.routeWithin(m, nil, new(pending), Reach{}) }
 
-// routeWithin is route for a part of the cluster.
+// routeWithin is route for a part of the cluster. What must be durable before the
+// publisher is answered is added to p. It returns those whom the publisher should
+// wait for; publisher is nil for the server itself, which waits for nobody.
 func (s *Server) routeWithin(m *Message, publisher *client, p *pending, r Reach) []slow {
 	if m.Retain && !reserved(m.Topic) {
 		m.Retain = s.retain(m, p)

@@ -48,5 +48,5 @@ func (w *will) publish(s *Server) {
 	if w.lifetime > 0 {
 		w.message.Expires = s.now().Add(w.lifetime).UnixMilli()
 	}
-	s.route(w.message, nil, new(pending))
+	s.route(w.message)
 }
