@@ -45,6 +45,8 @@ const (
 	Unavailable
 	// TooLarge is a body over the size limit.
 	TooLarge
+	// Timeout is a request that did not arrive in time. The caller may retry.
+	Timeout
 	// Denied is an authenticated principal without the right.
 	Denied
 	// MissingToken is a request without credentials.
@@ -68,7 +70,7 @@ const (
 var kindNames = [kinds]string{
 	"internal", "invalid", "invalid json", "invalid topic", "not found", "already exists",
 	"invalid transition", "version mismatch", "terminal state", "conflict", "limit exceeded",
-	"throttled", "unavailable", "too large", "denied", "missing token", "incomplete signature",
+	"throttled", "unavailable", "too large", "timeout", "denied", "missing token", "incomplete signature",
 	"unknown key", "expired token", "invalid signature", "unknown operation", "not implemented",
 }
 

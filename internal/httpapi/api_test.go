@@ -1,10 +1,14 @@
 package httpapi_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -103,6 +107,33 @@ func TestPlaceholdersAreRefused(t *testing.T) {
 		}
 	}
 	w.refused("iot", "GET", "/jobs/held", "", 404, "ResourceNotFoundException")
+}
+
+// TestBodyThatStalls sends half a body and waits for what the server says when
+// its patience ends.
+func TestBodyThatStalls(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := httptest.NewUnstartedServer(w.api(byHeader{}))
+	s.Config.ReadTimeout = 100 * time.Millisecond
+	s.Start()
+	t.Cleanup(s.Close)
+	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close() //nolint:errcheck // only read from
+	if _, err := io.WriteString(c, "PUT /things/t1/jobs/$next HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\nTest-Service: iot-jobs-data\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if code := resp.Header.Get("X-Amzn-Errortype"); resp.StatusCode != http.StatusRequestTimeout || code != "RequestTimeoutException" {
+		t.Errorf("got %d %s, want 408 RequestTimeoutException", resp.StatusCode, code)
+	}
 }
 
 func pairs(n int) string {

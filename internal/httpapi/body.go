@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"os"
 
 	"muster/internal/apierr"
 )
@@ -17,7 +18,8 @@ const eagerBody = 64 << 10
 
 // readBody returns the whole body of a request. It fails with TooLarge if that
 // has more than limit bytes, in which case the connection is closed after the
-// answer, and with Invalid if it ends early.
+// answer, with Timeout if it does not come in time, and with Invalid if it ends
+// early.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength == 0 || r.Body == nil {
 		return nil, nil
@@ -27,6 +29,9 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, apierr.New(apierr.TooLarge, "The request body has more than %d bytes.", tooLarge.Limit)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, apierr.Wrap(apierr.Timeout, err, "The request body did not arrive in time.")
 	}
 	if err != nil {
 		return nil, apierr.Wrap(apierr.Invalid, err, "The request body could not be read.")

@@ -40,6 +40,7 @@ var controlErrors = map[apierr.Kind]spelling{
 	apierr.Throttled:         {"ThrottlingException", http.StatusBadRequest},
 	apierr.Unavailable:       {"ServiceUnavailableException", http.StatusServiceUnavailable},
 	apierr.TooLarge:          {"RequestEntityTooLargeException", http.StatusRequestEntityTooLarge},
+	apierr.Timeout:           {"RequestTimeoutException", http.StatusRequestTimeout},
 
 	apierr.Denied:              {"AccessDeniedException", http.StatusForbidden},
 	apierr.MissingToken:        {"MissingAuthenticationTokenException", http.StatusForbidden},
@@ -72,6 +73,7 @@ var dataErrors = map[apierr.Kind]spelling{
 	apierr.Throttled:         {"ThrottlingException", http.StatusTooManyRequests},
 	apierr.Unavailable:       {"ServiceUnavailableException", http.StatusServiceUnavailable},
 	apierr.TooLarge:          {"RequestEntityTooLargeException", http.StatusRequestEntityTooLarge},
+	apierr.Timeout:           {"RequestTimeoutException", http.StatusRequestTimeout},
 
 	apierr.Denied:              {forbidden, http.StatusForbidden},
 	apierr.MissingToken:        {forbidden, http.StatusForbidden},

@@ -30,6 +30,7 @@ var codes = map[apierr.Kind]string{
 
 	apierr.Denied:              "InvalidRequest",
 	apierr.TooLarge:            "InvalidRequest",
+	apierr.Timeout:             "InvalidRequest",
 	apierr.LimitExceeded:       "InvalidRequest",
 	apierr.AlreadyExists:       "InvalidRequest",
 	apierr.Conflict:            "InvalidRequest",
