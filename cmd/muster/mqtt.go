@@ -177,7 +177,7 @@ func (d *devices) connect(ctx context.Context, r *mqtt.ConnectRequest) (auth.Pri
 		// The request is over, since its connection has become the client's.
 		signed, err := d.verifier.Authenticate(r.HTTP.WithContext(ctx), nil)
 		if err != nil {
-			return auth.Principal{}, mqtt.BadCredentials
+			return auth.Principal{}, turnAway(err)
 		}
 		return signed, nil
 	case r.Certificate != nil:
