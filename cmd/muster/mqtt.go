@@ -149,7 +149,8 @@ func (d *devices) share(c *mqtt.Config, s *server, metrics prometheus.Registerer
 	var err error
 	d.peers, err = peers.New(peers.Config{
 		Bus: s.members.bus, Node: node.ID(), Alive: idsOf(node.Peers), Dead: idsOf(node.Dead), Forget: node.Forget,
-		Announce: mqttapi.CanMatchMessages, Implies: mqttapi.Notifications, Log: s.log, Metrics: metrics,
+		Announce: mqttapi.CanMatchMessages, Implies: mqttapi.Notifications, Subject: mqttapi.Subject, Retell: d.api.Retell,
+		Log: s.log, Metrics: metrics,
 	})
 	if err == nil {
 		c.Peers = d.peers

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // state returns what is to be kept of the session. ends is when it ends, in
@@ -66,7 +67,9 @@ func (c *client) lost(epoch int64) {
 
 // install makes a session that this node has taken known here, behind what has
 // come for it meanwhile. It does nothing if the client has come here by itself.
-func (s *Server) install(t *Taken, cl *claim) {
+// held is until when its subscriptions stand where it was before; zero if nobody
+// knows.
+func (s *Server) install(t *Taken, cl *claim, held time.Time) {
 	c := s.lock(t.ClientID)
 	defer c.mu.Unlock()
 	if c.conn != nil || c.epoch >= t.Epoch && c.kept {
@@ -78,6 +81,7 @@ func (s *Server) install(t *Taken, cl *claim) {
 	}
 	now := s.now()
 	c.restore(t.SessionState, now)
+	s.cfg.Peers.Inherit(c.session.filters(), held)
 	for _, m := range t.Messages {
 		c.restoreMessage(m)
 	}
@@ -95,10 +99,14 @@ func (s *Server) Adopt(ctx context.Context, from string, mine func(clientID stri
 	if s.shared == nil {
 		return 0, nil
 	}
+	var held time.Time
+	if from == "" { // else it has not gone in order
+		held = time.Now().Add(linger)
+	}
 	err = s.shared.Adopt(ctx, from, func(id string) bool {
 		return mine(id) && !s.claimed(id)
 	}, func(t Taken) {
-		s.install(&t, nil)
+		s.install(&t, nil, held)
 		s.unfollow(t.ClientID)
 	}, func(st SessionState) {
 		left++
@@ -160,7 +168,7 @@ func (s *Server) leaveAll(ctx context.Context) error {
 	for _, c := range s.everyone() {
 		c.mu.Lock()
 		if c.kept && !c.gone {
-			s.shared.Release(c.state(c.ends.UnixMilli()), p.add())
+			c.handOver(p)
 			c.gone, c.astray = true, true
 			s.mu.Lock()
 			delete(s.clients, c.id)
@@ -172,4 +180,13 @@ func (s *Server) leaveAll(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// filters returns those of the subscriptions.
+func (s *session) filters() []string {
+	texts := make([]string, len(s.subs))
+	for i := range s.subs {
+		texts[i] = s.subs[i].text
+	}
+	return texts
 }

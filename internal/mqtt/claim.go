@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,6 +63,7 @@ func (c Claimed) Merge(d Claimed) Claimed {
 // greater stamp comes in between.
 type claim struct {
 	cancel context.CancelFunc // ends the wait for others
+	begun  time.Time
 	// before is the one to the same client that this node made before, if something
 	// was still done for it. It may be about to take the session, though it is
 	// beaten: who wants that for good must wait.
@@ -113,7 +115,7 @@ var errBeaten = errors.New("the client has connected again")
 func (s *Server) enroll(k *conn, clean bool, cancel context.CancelFunc) *claim {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	cl := &claim{cancel: cancel, ended: make(chan struct{}), Claim: Claim{ClientID: k.who.ID, Stamp: s.stamp(), Clean: clean, Version: byte(k.version)}}
+	cl := &claim{cancel: cancel, begun: time.Now(), ended: make(chan struct{}), Claim: Claim{ClientID: k.who.ID, Stamp: s.stamp(), Clean: clean, Version: byte(k.version)}}
 	if old := s.claims[k.who.ID]; old != nil {
 		old.beat()
 	}
@@ -245,14 +247,18 @@ func (s *Server) fetch(ctx context.Context, cl *claim) error {
 	}
 	if t.From != "" && t.From != s.cfg.Node {
 		// It has not let go when it was asked to: it may have come to the session
-		// only then, or not have heard.
+		// only then, or not have heard. Or it has, and does not vouch for it.
 		err = s.prevail(ctx, cl)
 	}
 	if err != nil {
 		s.shared.Release(t.SessionState, nil) // for whoever has beaten us
 		return err
 	}
-	s.install(&t, cl)
+	var held time.Time
+	if t.From == "" { // whoever has released it has begun to forget it after the claim
+		held = cl.begun.Add(linger)
+	}
+	s.install(&t, cl, held)
 	return nil
 }
 
@@ -362,13 +368,26 @@ func (c *client) let(cl Claim, p *pending) (after func()) {
 	case !resume:
 		c.reset(p)
 	case c.kept && s.shared != nil:
-		s.shared.Release(c.state(c.ends.UnixMilli()), c.durable(p))
+		c.handOver(p)
 	}
 	c.depart(cl.Stamp.Node)
 	return func() {
 		s.evicted(old)
 		due.publish(s)
 	}
+}
+
+// handOver leaves a session that is kept to whoever takes it. If it may have missed
+// something, it remains this node's in Sessions: who takes it from there makes up
+// for that. The lock must be held.
+func (c *client) handOver(p *pending) {
+	s := c.srv
+	st := c.state(c.ends.UnixMilli())
+	if !s.cfg.Peers.Unsettled(c.session.filters()) {
+		s.shared.Release(st, c.durable(p))
+		return
+	}
+	s.shared.Put(st, c.durable(p))
 }
 
 // cut ends the connection of the client for its session, and returns it. The lock
@@ -396,26 +415,39 @@ func (s *Server) evicted(k *conn) {
 // nodes know where it is, messages for it come here.
 const linger = 5 * time.Second
 
-// depart forgets the client. If its session is on another node now, messages that
-// still come are sent after it for a while. The lock must be held.
+// depart forgets the client, whose session is on another node now; to is empty if
+// nobody knows on which. Its subscriptions stay for a while, until the other one's
+// are known: messages that come for them are sent after it, or, if nobody knows
+// where to, refused. The lock must be held.
 func (c *client) depart(to string) {
 	s := c.srv
-	if to == "" {
-		for i := range c.session.subs {
-			c.unlisten(c.session.subs[i].filter())
-		}
-	}
 	s.metrics.queued.Sub(float64(c.session.bytes))
 	c.session = session{subs: c.session.subs}
 	c.gone, c.moved, c.astray = true, to, to == ""
+	if to == "" {
+		c.leaveGroups()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.clients, c.id)
 	s.metrics.sessions.Dec()
-	if to != "" && len(c.session.subs) > 0 {
+	if len(c.session.subs) > 0 {
 		s.moved[c.id] = c
 		time.AfterFunc(linger, c.fade)
 	}
+}
+
+// leaveGroups ends the subscriptions in groups: others are in them who can take what
+// would be lost here.
+func (c *client) leaveGroups() {
+	c.session.subs = slices.DeleteFunc(c.session.subs, func(u subscription) bool {
+		f := u.filter()
+		if f.share == "" {
+			return false
+		}
+		c.unlisten(f)
+		return true
+	})
 }
 
 // fade is the end of what depart has left.

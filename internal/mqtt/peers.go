@@ -9,12 +9,23 @@ import (
 )
 
 // Peers are the endpoints of the other nodes of a cluster. What they are told may
-// get lost, but for claims. They must be safe for concurrent use; only Claim may
-// block.
+// get lost, but for claims. They must be safe for concurrent use; only Claim and
+// Settle may block.
 type Peers interface {
 	// Interest is told of each change of the subscriptions to a filter, given with
 	// $share and all. Changes come in any order: their sum counts.
 	Interest(filter string, change Interest)
+	// Settle waits until all nodes that can be asked know of new subscriptions to
+	// filters, for some seconds at most, if messages to them must not be missed. It is
+	// called for all of them, before their client is told that it has subscribed.
+	Settle(ctx context.Context, filters []string)
+	// Inherit says that subscriptions to filters have come here with a session. Those
+	// of its node before stand until held at least; if it is zero they may not have
+	// stood at all, and messages may have been missed.
+	Inherit(filters []string, held time.Time)
+	// Unsettled reports whether messages to any of the filters may have been missed
+	// that must not be, and nothing has made up for it yet.
+	Unsettled(filters []string) bool
 	// Wanted reports whether anybody elsewhere subscribes to a topic.
 	Wanted(topic string) bool
 	// Online reports whether a member of the group that shares filter is

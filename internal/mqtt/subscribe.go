@@ -23,12 +23,16 @@ func (k *conn) subscribe(f codec.Frame) *ending {
 		fs[i], a.Reasons[i] = k.maySubscribe(p.Filters[i].Filter, i)
 	}
 	wait := k.client.subscribe(k, &p, fs, a)
+	made := accepted(fs, a.Reasons)
+	if k.srv.cfg.Peers != nil {
+		k.srv.cfg.Peers.Settle(k.srv.ctx, made)
+	}
 	if err := wait.wait(k.srv.ctx); err != nil {
 		return serverError(err)
 	}
 	k.send(a)
 	k.client.sendRetained(k)
-	k.srv.subscribed(k, subscribedEvent, accepted(fs, a.Reasons))
+	k.srv.subscribed(k, subscribedEvent, made)
 	return nil
 }
 

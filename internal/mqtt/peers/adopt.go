@@ -150,21 +150,36 @@ func (p *Peers) stand(filters map[string]mqtt.Level, filter string) {
 	}
 }
 
-// keepReleased remembers which sessions nobody owns. Their filters stand for one
-// more round: whoever adopts them may not have said so yet.
+// keepReleased remembers which sessions nobody owns. Their filters stand for a
+// while longer: until whoever adopts them has said so, see mqtt.Peers.Inherit.
 func (p *Peers) keepReleased(filters map[string]mqtt.Level, released map[string]bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.hasty = false
-	if len(filters) > 0 || p.nodes[Nobody] != nil {
-		both := maps.Clone(p.filters)
-		if both == nil {
-			both = make(map[string]mqtt.Level)
-		}
-		maps.Copy(both, filters)
-		p.replace(p.named(Nobody), both)
+	p.hasty, p.released = false, released
+	n := p.nodes[Nobody]
+	if n == nil && len(filters) == 0 {
+		return
 	}
-	p.filters, p.released = filters, released
+	now := time.Now()
+	stand, adopted := maps.Clone(filters), make(map[string]time.Time)
+	if stand == nil {
+		stand = make(map[string]mqtt.Level)
+	}
+	n = p.named(Nobody)
+	for filter := range n.filters {
+		if filters[filter] != mqtt.Absent {
+			continue
+		}
+		since, ok := p.adopted[filter]
+		if !ok {
+			since = now
+		}
+		if now.Sub(since) < linger {
+			stand[filter], adopted[filter] = mqtt.Kept, since
+		}
+	}
+	p.adopted = adopted
+	p.replace(n, stand)
 }
 
 // adoptFrom adopts this node's share of the sessions of one that is not alive, and
@@ -202,7 +217,7 @@ func (p *Peers) adoptFrom(ctx context.Context, owner string, heirs []string, fir
 	p.mu.Unlock()
 	if taken > 0 {
 		p.log.Info("mqtt: sessions adopted", "from", owner, "sessions", taken)
-		p.tellLoose(n, kindAdopted) // in case that it lives after all
+		p.tellLoose(n, kindAdopted, nil) // in case that it lives after all
 	}
 	return left, nil
 }
@@ -254,10 +269,4 @@ func (p *Peers) forget(ctx context.Context) error {
 	}
 	p.look()
 	return nil
-}
-
-// needed reports whether whoever wants to reach the sessions of a node must. The
-// lock must be held.
-func (p *Peers) needed(n *node) bool {
-	return n.id == Nobody || n.alive || n.dead || time.Since(n.listed) < linger
 }

@@ -53,6 +53,13 @@ func (p *Peers) Owes(node string) bool {
 	return n != nil && (n.missed != 0 || n.catchingUp)
 }
 
+// Owed returns how many subjects are to be told again.
+func (p *Peers) Owed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.debts.state)
+}
+
 // Receive takes a message from the bus.
 func (p *Peers) Receive(data []byte) {
 	m := cluster.Message{Data: data, Respond: func([]byte) {}}

@@ -183,15 +183,23 @@ func (p *Peers) readHand(c *cursor) error {
 
 // Holders returns the other nodes with clients or sessions that have subscribed to
 // the topic itself, and Nobody if there are such sessions that nobody owns. Nodes
-// that have died are among them until their sessions have been adopted. If none is
-// known, neither here, those are returned that live and cannot be asked now.
+// that have died are among them until their sessions have been adopted, and those
+// that live and have not told anything yet. If none is known, neither here, those
+// are returned that live and cannot be asked now.
+//
+// That a node is not among them does not mean that nobody there has subscribed: it
+// may have been cut off a moment ago. Whoever was not told for that is told again as
+// soon as the node can be asked; see Settle.
 func (p *Peers) Holders(topic string) []string {
 	exact := p.routes.Exact(topic)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ids := make([]string, 0, len(exact))
 	for _, n := range exact {
-		if p.needed(n) {
+		ids = append(ids, n.id)
+	}
+	for _, n := range p.nodes {
+		if n.alive && !n.met && !slices.Contains(ids, n.id) {
 			ids = append(ids, n.id)
 		}
 	}

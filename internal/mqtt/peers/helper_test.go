@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -53,6 +54,38 @@ type member struct {
 	port  *cluster.Port
 	probe *client // see settle
 	close func()
+
+	mu     sync.Mutex
+	retold []string // subjects, guarded by mu
+}
+
+// subject makes the clients of topics below news/ ones that must know how things stand.
+func subject(topic string) string {
+	if strings.HasPrefix(topic, "news/") && !strings.ContainsAny(topic, "+#") {
+		return topic
+	}
+	return ""
+}
+
+// retell tells the clients of a node how a subject stands.
+func (m *member) retell(ctx context.Context, subject string) error {
+	err := m.PublishWithin(ctx, mqtt.Message{Topic: subject, Payload: []byte("again"), QoS: 1}, mqtt.Reach{Here: true})
+	if err == nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.retold = append(m.retold, subject)
+	}
+	return err
+}
+
+// retells waits until the clients of a node have been told again of a subject.
+func (m *member) retells(subject string) {
+	m.t.Helper()
+	m.await(subject+" is told again", func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return slices.Contains(m.retold, subject)
+	})
 }
 
 // newWorld starts a cluster in which everybody is patient.
@@ -129,8 +162,9 @@ func (w *world) joinOver(bus cluster.Bus) *member {
 	var err error
 	m.peers, err = peers.New(peers.Config{
 		Bus: bus, Node: m.id, Beat: w.beat, Log: log,
-		Alive:  func() []string { return w.others(m.id, false) },
-		Dead:   func() []string { return w.others(m.id, true) },
+		Alive:   func() []string { return w.others(m.id, false) },
+		Dead:    func() []string { return w.others(m.id, true) },
+		Subject: subject, Retell: m.retell,
 		Forget: w.forget, Implies: implies, Announce: func(filter string) bool { return filter != "private/#" },
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package peers
 
 import (
+	"encoding/binary"
 	"strings"
 
 	"muster/internal/mqtt"
@@ -11,6 +12,8 @@ type entry struct {
 	kept, online int32
 	told         mqtt.Level // to the others
 	dirty        bool       // it waits to be told
+	edition      uint64     // in which the others were told that there is any
+	safe         int64      // until when nobody relies on others to know that; see since
 }
 
 func (e entry) level() mqtt.Level {
@@ -51,7 +54,10 @@ func (p *Peers) implied(filter string) []string {
 
 // count adds to the interest in a filter. The lock must be held.
 func (p *Peers) count(filter string, change mqtt.Interest) {
-	e := p.interest[filter]
+	e, ok := p.interest[filter]
+	if !ok {
+		e.safe = unsettled
+	}
 	e.kept += int32(change.Kept)
 	e.online += int32(change.Online)
 	if e.level() != e.told && !e.dirty {
@@ -64,7 +70,7 @@ func (p *Peers) count(filter string, change mqtt.Interest) {
 
 // put stores the interest in a filter, if there is any. The lock must be held.
 func (p *Peers) put(filter string, e entry) {
-	if e == (entry{}) {
+	if e.kept == 0 && e.online == 0 && e.told == mqtt.Absent && !e.dirty {
 		delete(p.interest, filter)
 		return
 	}
@@ -88,21 +94,7 @@ const maxState = 128 << 10
 // all of them. It is called by one goroutine.
 func (p *Peers) announce() {
 	p.mu.Lock()
-	var change []byte
-	var changes [][]byte
-	for _, filter := range p.dirty {
-		e := p.interest[filter]
-		e.dirty = false
-		if l := e.level(); l != e.told {
-			e.told = l
-			change, changes = appendFilter(change, changes, filter, l)
-		}
-		p.put(filter, e)
-	}
-	p.dirty = nil
-	if len(change) > 0 {
-		changes = append(changes, change)
-	}
+	changes := p.changes()
 	var told, owed []*node
 	for _, n := range p.nodes {
 		switch {
@@ -115,10 +107,11 @@ func (p *Peers) announce() {
 		}
 	}
 	var state [][]byte
-	fresh := p.fresh
+	fresh, edition := p.fresh, p.edition
 	if len(owed) > 0 {
 		state = p.state()
 	}
+	p.settle()
 	p.mu.Unlock()
 	for _, n := range told {
 		for _, body := range changes {
@@ -126,44 +119,84 @@ func (p *Peers) announce() {
 		}
 	}
 	for _, n := range owed {
-		p.tellAll(n, state, fresh)
+		p.tellAll(n, state, edition, fresh)
 	}
 }
 
-// appendFilter adds a filter to a message, or begins another one.
-func appendFilter(b []byte, full [][]byte, filter string, l mqtt.Level) ([]byte, [][]byte) {
-	if len(b) > maxState {
-		full, b = append(full, b), nil
+// changes returns the editions with what has changed since the last one, and lets
+// those know who wait for them. The lock must be held.
+func (p *Peers) changes() [][]byte {
+	if len(p.dirty) == 0 {
+		return nil
 	}
-	return appendText(append(b, byte(l)), filter), full
-}
-
-// state returns all filters that have been told. The lock must be held.
-func (p *Peers) state() [][]byte {
-	var b []byte
 	var all [][]byte
-	for filter, e := range p.interest {
-		if e.told != mqtt.Absent {
-			b, all = appendFilter(b, all, filter, e.told)
+	b := p.nextEdition()
+	for _, filter := range p.dirty {
+		if len(b) > maxState {
+			all = append(all, b)
+			b = p.nextEdition()
+		}
+		e := p.interest[filter]
+		e.dirty = false
+		if l := e.level(); l != e.told {
+			if e.told == mqtt.Absent {
+				e.edition = p.edition
+				p.remember(filter)
+			}
+			e.told = l
+			b = appendFilter(b, filter, l)
+		}
+		p.put(filter, e)
+	}
+	p.dirty = nil
+	for _, w := range p.settling {
+		if w.edition == 0 {
+			w.edition = p.edition
 		}
 	}
 	return append(all, b)
 }
 
-// tellAll tells a node all filters.
-func (p *Peers) tellAll(n *node, state [][]byte, fresh bool) {
+// nextEdition begins a message of filters. The lock must be held.
+func (p *Peers) nextEdition() []byte {
+	p.edition++
+	return binary.AppendUvarint(nil, p.edition)
+}
+
+func appendFilter(b []byte, filter string, l mqtt.Level) []byte {
+	return appendText(append(b, byte(l)), filter)
+}
+
+// state returns all filters that have been told, in some parts. The lock must be held.
+func (p *Peers) state() [][]byte {
+	var b []byte
+	var all [][]byte
+	for filter, e := range p.interest {
+		if e.told == mqtt.Absent {
+			continue
+		}
+		if len(b) > maxState {
+			all, b = append(all, b), nil
+		}
+		b = appendFilter(b, filter, e.told)
+	}
+	return append(all, b)
+}
+
+// tellAll tells a node all filters as of an edition.
+func (p *Peers) tellAll(n *node, state [][]byte, edition uint64, fresh bool) {
 	p.mu.Lock()
 	answer := !n.synced
 	p.mu.Unlock()
 	for i, part := range state {
 		flags := flag(i == 0, stateFirst) | flag(i == len(state)-1, stateLast) | flag(fresh, stateFresh) | flag(answer, stateAnswer)
-		p.tell(n, kindState, append([]byte{flags}, part...))
+		p.tell(n, kindState, append(binary.AppendUvarint([]byte{flags}, edition), part...))
 	}
 }
 
 // readState takes over what a node tells of its filters. The lock must be held.
 func (p *Peers) readState(n *node, c *cursor) {
-	flags := c.byte()
+	flags, edition := c.byte(), c.uint()
 	if flags&stateFirst != 0 {
 		n.building = make(map[string]mqtt.Level)
 	}
@@ -179,6 +212,10 @@ func (p *Peers) readState(n *node, c *cursor) {
 	}
 	p.replace(n, n.building)
 	n.building, n.synced = nil, true
+	n.ours.have = edition
+	if !n.met && (p.fresh || n.early && n.alive) {
+		n.ours.base = edition // nothing was done without it so far
+	}
 	if !n.met && flags&stateFresh == 0 {
 		n.missed = 1 // it had clients before it knew of us: tell it all of ours
 	}
@@ -192,12 +229,16 @@ func (p *Peers) readState(n *node, c *cursor) {
 
 // readChange takes over which filters of a node have changed. The lock must be held.
 func (p *Peers) readChange(n *node, c *cursor) {
+	edition := c.uint()
 	for len(c.b) > 0 && !c.bad {
 		l := mqtt.Level(c.byte())
 		filter := c.text()
 		if n.synced && !c.bad { // else all of them will come
 			p.set(n, filter, l)
 		}
+	}
+	if n.synced && !c.bad {
+		n.ours.have = max(n.ours.have, edition)
 	}
 	p.changed()
 }

@@ -26,6 +26,7 @@ type node struct {
 	heard       time.Time             // when it was last heard of, or has come up
 	left        bool                  // it has said goodbye
 	met         bool                  // it has told its filters once
+	early       bool                  // it was there before this node worked on anything
 	synced      bool                  // filters are what it has told
 	asked       time.Time             // when it was last asked for its filters
 	filters     map[string]mqtt.Level // that it has told
@@ -34,6 +35,9 @@ type node struct {
 	told        bool                  // it has been told all filters
 	missed      int64                 // the first stamp of a claim that it may have missed; 0 if it has missed none
 	catchingUp  bool                  // it is told now what it has missed
+	ours        view                  // what is known here of its filters
+	theirs      view                  // what it knows of the filters here, as far as reported
+	behind      bool                  // it was waited for in vain
 }
 
 // stream is what is sent between two nodes in order, on one subject.
@@ -61,7 +65,9 @@ func (p *Peers) named(id string) *node {
 	n := p.nodes[id]
 	if n == nil {
 		now := time.Now()
-		n = &node{id: id, heard: now, listed: now, owed: true, filters: make(map[string]mqtt.Level)}
+		p.terms++
+		n = &node{id: id, heard: now, listed: now, owed: true, filters: make(map[string]mqtt.Level), early: p.fresh}
+		n.ours.term = p.terms
 		p.nodes[id] = n
 		if id != Nobody {
 			p.log.Info("mqtt: another node has come", "node", id)
@@ -102,6 +108,7 @@ func (p *Peers) look() {
 		}
 		was := n.dead
 		n.alive, n.dead = slices.Contains(alive, n.id), slices.Contains(dead, n.id)
+		n.early = n.early && n.alive
 		if n.dead && !was {
 			p.log.Info("mqtt: another node has died", "node", n.id)
 			nudge(p.survey)
@@ -116,6 +123,7 @@ func (p *Peers) look() {
 			p.log.Info("mqtt: another node has gone", "node", n.id)
 		}
 	}
+	p.settle()
 	p.changed()
 }
 
@@ -123,12 +131,13 @@ func (p *Peers) look() {
 // their filters, and tells those who were away what they have missed.
 func (p *Peers) beat() {
 	for _, n := range p.all() {
-		p.tell(n, kindBeat, nil)
 		p.mu.Lock()
+		report := p.report(n)
 		ask := !n.synced && !p.silent(n)
 		catchUp := n.missed != 0 && !n.catchingUp && n.met && !p.silent(n)
 		n.catchingUp = n.catchingUp || catchUp
 		p.mu.Unlock()
+		p.tell(n, kindBeat, report)
 		if ask {
 			p.ask(n)
 		}
@@ -149,7 +158,7 @@ func (p *Peers) ask(n *node) {
 	}
 	p.mu.Unlock()
 	if !wait {
-		p.tellLoose(n, kindAsk)
+		p.tellLoose(n, kindAsk, nil)
 	}
 }
 
@@ -162,7 +171,9 @@ func (p *Peers) tell(n *node, k kind, body []byte) {
 }
 
 // tellLoose sends something that may go astray.
-func (p *Peers) tellLoose(n *node, k kind) { p.send(controlSubject, n, header{kind: k}, nil) }
+func (p *Peers) tellLoose(n *node, k kind, body []byte) {
+	p.send(controlSubject, n, header{kind: k}, body)
+}
 
 // pass sends a message of clients.
 func (p *Peers) pass(n *node, k kind, body []byte) {

@@ -15,13 +15,14 @@ type kind byte
 const (
 	kindState   kind = iota + 1 // filters, all of them, in one message or more
 	kindChange                  // filters that have changed
-	kindBeat                    // nothing new
+	kindBeat                    // nothing new, with a report
 	kindAsk                     // tell me your filters
 	kindPublish                 // a message for clients
 	kindHand                    // a message for a session that has come from here
 	kindClaim                   // claims to clients; it is answered
 	kindAdopted                 // sessions of yours have been adopted
 	kindBye                     // I am leaving
+	kindReport                  // what I have of your filters
 )
 
 // Flags of kindState.
@@ -176,6 +177,19 @@ func (c *cursor) message() (*mqtt.Message, error) {
 	}
 	m.Expires, m.Stamp, m.From = expires, stamp, from
 	return m, nil
+}
+
+func appendReport(b []byte, r report) []byte {
+	for _, x := range [...]uint64{r.term, r.base, r.have, r.seenTerm, r.seen} {
+		b = binary.AppendUvarint(b, x)
+	}
+	return b
+}
+
+func (c *cursor) report() (r report) {
+	r.term, r.base, r.have = c.uint(), c.uint(), c.uint()
+	r.seenTerm, r.seen = c.uint(), c.uint()
+	return r
 }
 
 func flag(b bool, bit byte) byte {

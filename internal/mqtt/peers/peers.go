@@ -5,7 +5,8 @@
 // sends a message only to those nodes where it is wanted. What a node sends to
 // another one is numbered: who finds a number missing asks for all filters again,
 // and a beat every second shows it soon. The bus may lose what it likes; nothing is
-// wrong for longer than it is cut.
+// wrong for longer than it is cut. Where messages must not be missed, subscribers that
+// others did not know of in time are told again how things stand: see Settle.
 //
 // A client has one connection in the cluster, and a session one owner. A node that
 // has a new connection claims the client from all others before it says so to the
@@ -50,6 +51,12 @@ type Config struct {
 	// Implies returns topics of which whoever subscribes to a filter is a holder, as
 	// if by their names; nil is none.
 	Implies func(filter string) []string
+	// Subject returns what a topic is about, if its subscribers must know how that
+	// stands, or nothing. Retell tells those of this node how it stands now. It
+	// returns an error if they cannot be told; it is then called again. If one is nil,
+	// whoever has missed a message has missed it.
+	Subject func(topic string) string
+	Retell  func(ctx context.Context, subject string) error
 	// Beat is how often the others hear from this node; 0 is a second. Who has not
 	// been heard of for three beats is not waited for.
 	Beat time.Duration
@@ -73,6 +80,8 @@ type Peers struct {
 	number  atomic.Uint64 // of the last message that was routed here
 	found   sync.Pool     // of *mqtt.Found[*node]
 
+	begun time.Time
+
 	closing context.Context
 	close   context.CancelFunc
 	running sync.WaitGroup
@@ -91,16 +100,23 @@ type Peers struct {
 	closed   bool             // nothing may be begun any more
 	news     chan struct{}    // closed when something has changed
 
+	terms     uint64         // how many views there have been
+	edition   uint64         // of what others have been told last
+	recent    []announcement // of the editions after forgotten
+	forgotten uint64
+	settling  []*settling
+	debts     debts
+
 	online struct {
 		sync.RWMutex
 		nodes map[string]int // with members that are connected, by the filter of the group
 	}
 
 	// What care remembers from one round to the next.
-	reloaded time.Time             // when retained messages were last read
-	orphaned map[string]time.Time  // owners of sessions that are not alive, since when
-	released map[string]bool       // clients whose sessions nobody owned
-	filters  map[string]mqtt.Level // of sessions that nobody owned
+	reloaded time.Time            // when retained messages were last read
+	orphaned map[string]time.Time // owners of sessions that are not alive, since when
+	released map[string]bool      // clients whose sessions nobody owned
+	adopted  map[string]time.Time // filters of sessions that somebody must own by now, since when
 }
 
 var _ mqtt.Peers = (*Peers)(nil)
@@ -112,7 +128,7 @@ func New(c Config) (*Peers, error) {
 		cfg: c, log: cmp.Or(c.Log, slog.New(slog.DiscardHandler)),
 		woken: make(chan struct{}, 1), survey: make(chan struct{}, 1),
 		nodes: make(map[string]*node), interest: make(map[string]entry), orphaned: make(map[string]time.Time),
-		fresh: true, hasty: true, reload: true, news: make(chan struct{}),
+		begun: time.Now(), fresh: true, hasty: true, reload: true, news: make(chan struct{}),
 	}
 	p.online.nodes = make(map[string]int)
 	p.found.New = func() any { return new(mqtt.Found[*node]) }
@@ -154,6 +170,9 @@ func (p *Peers) Start(ctx context.Context, s *mqtt.Server) error {
 	p.look()
 	p.running.Go(p.run)
 	p.running.Go(p.care)
+	if p.cfg.Subject != nil && p.cfg.Retell != nil {
+		p.running.Go(p.retell)
+	}
 	p.meet(ctx)
 	p.mu.Lock()
 	p.fresh = false
@@ -180,7 +199,7 @@ func (p *Peers) meet(ctx context.Context) {
 			return
 		}
 		for _, n := range unknown { // the bus may not have found the way at first
-			p.tellLoose(n, kindAsk)
+			p.tellLoose(n, kindAsk, nil)
 		}
 	}
 	p.log.Warn("mqtt: not all is known of other nodes yet")

@@ -18,6 +18,11 @@ func (p *Peers) receiveControl(m cluster.Message) error {
 		p.ask(n)
 	}
 	switch h.kind {
+	case kindState, kindChange:
+		p.mu.Lock()
+		report := p.report(n)
+		p.mu.Unlock()
+		p.tellLoose(n, kindReport, report)
 	case kindAsk:
 		p.mu.Lock()
 		n.owed = true
@@ -54,6 +59,8 @@ func (p *Peers) listen(h header, c *cursor) (n *node, lost bool) {
 		p.readState(n, c)
 	case kindChange:
 		p.readChange(n, c)
+	case kindBeat, kindReport:
+		p.readReport(n, c)
 	}
 	return n, lost
 }
