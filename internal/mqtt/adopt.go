@@ -61,6 +61,7 @@ func (c *client) lost(epoch int64) {
 	}
 	c.depart("")
 	c.mu.Unlock()
+	s.stray()
 	s.evicted(old)
 	due.publish(s)
 }
@@ -114,7 +115,46 @@ func (s *Server) Adopt(ctx context.Context, from string, mine func(clientID stri
 			other(u.Filter)
 		}
 	})
+	if err != nil {
+		s.stray() // some may have been taken
+	}
 	return left, err
+}
+
+// Reclaim takes those sessions that are this node's in Sessions, but not known
+// here: because a write has failed, or seemed to, while they came or went. Nobody
+// else looks after them. It takes those for which seen returns true, which must have
+// been found before, some seconds ago: a session on its way is found, too.
+func (s *Server) Reclaim(ctx context.Context, seen func(clientID string) bool) (found []string, err error) {
+	if s.shared == nil || s.closing.Load() {
+		return nil, nil
+	}
+	err = s.shared.Adopt(ctx, s.cfg.Node, func(id string) bool {
+		known, leaving := s.concerned(id)
+		if !known {
+			found = append(found, id)
+		}
+		return !known && !leaving && seen(id)
+	}, func(t Taken) {
+		s.log.Warn("mqtt: session was nobody's business", "client", t.ClientID)
+		s.install(&t, nil, time.Time{})
+	}, func(SessionState) {})
+	return found, err
+}
+
+// concerned reports whether a client is known here, or about to be, and whether it
+// has only just gone from here.
+func (s *Server) concerned(id string) (known, leaving bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.clients[id] != nil || s.claims[id] != nil || s.busy[id] != nil, s.moved[id] != nil
+}
+
+// stray notes that a session may be this node's and not known here.
+func (s *Server) stray() {
+	if s.cfg.Peers != nil {
+		s.cfg.Peers.Stray()
+	}
 }
 
 // claimed reports whether a client is about to connect here, which brings its

@@ -240,6 +240,7 @@ func (s *Server) fetch(ctx context.Context, cl *claim) error {
 	}
 	t, err := s.shared.Take(ctx, cl.ClientID)
 	if err != nil {
+		s.stray() // it may be here after all
 		return err
 	}
 	if t.Epoch == 0 {
@@ -251,7 +252,7 @@ func (s *Server) fetch(ctx context.Context, cl *claim) error {
 		err = s.prevail(ctx, cl)
 	}
 	if err != nil {
-		s.shared.Release(t.SessionState, nil) // for whoever has beaten us
+		s.stray() // unless whoever has beaten us takes it from here
 		return err
 	}
 	var held time.Time
@@ -298,7 +299,8 @@ func (s *Server) Release(ctx context.Context, cl Claim) Claimed {
 		}
 	}
 	if err := p.wait(ctx); err != nil && !errors.Is(err, ErrNotOwner) {
-		s.log.Error("mqtt: session cannot be released", "client", cl.ClientID, "err", err) // it will be taken
+		s.log.Error("mqtt: session cannot be released", "client", cl.ClientID, "err", err)
+		s.stray() // unless somebody takes it
 	}
 	return r
 }
@@ -379,7 +381,7 @@ func (c *client) let(cl Claim, p *pending) (after func()) {
 
 // handOver leaves a session that is kept to whoever takes it. If it may have missed
 // something, it remains this node's in Sessions: who takes it from there makes up
-// for that. The lock must be held.
+// for that, and if nobody does, this node does so itself. The lock must be held.
 func (c *client) handOver(p *pending) {
 	s := c.srv
 	st := c.state(c.ends.UnixMilli())
@@ -388,6 +390,7 @@ func (c *client) handOver(p *pending) {
 		return
 	}
 	s.shared.Put(st, c.durable(p))
+	s.stray()
 }
 
 // cut ends the connection of the client for its session, and returns it. The lock

@@ -26,6 +26,9 @@ type Peers interface {
 	// Unsettled reports whether messages to any of the filters may have been missed
 	// that must not be, and nothing has made up for it yet.
 	Unsettled(filters []string) bool
+	// Stray is told that a session may be this node's in Sessions and not be known
+	// to the server: see Reclaim.
+	Stray()
 	// Wanted reports whether anybody elsewhere subscribes to a topic.
 	Wanted(topic string) bool
 	// Online reports whether a member of the group that shares filter is

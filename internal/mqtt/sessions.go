@@ -49,7 +49,8 @@ type Shared interface {
 	Sessions
 	// Take makes this node the owner of a session, whoever has been, and returns
 	// it. What this node has asked for before comes first. The zero value is
-	// returned if there is no such session.
+	// returned if there is no such session. If it fails, the session may have been
+	// taken all the same: Adopt finds it among those of this node.
 	Take(ctx context.Context, clientID string) (Taken, error)
 	// Release puts a session for the last time and leaves it to whoever takes it.
 	Release(s SessionState, done func(error))
@@ -58,7 +59,7 @@ type Shared interface {
 	Owners(ctx context.Context) ([]string, error)
 	// Adopt takes those sessions of another node for which mine returns true, and
 	// calls adopt for each. For the others it calls other. If it fails, some may
-	// have been taken.
+	// have been taken. Of this node itself it takes those again, with another epoch.
 	Adopt(ctx context.Context, from string, mine func(clientID string) bool, adopt func(Taken), other func(SessionState)) error
 }
 

@@ -14,6 +14,12 @@ const (
 	// reloadRest is how many beats pass at least before retained messages are read
 	// again: a node that gets more than it can take misses some all the time.
 	reloadRest = 10
+	// reclaimRest is how many beats pass at least before sessions are looked for that
+	// are this node's and not known here, or before those are taken that were found:
+	// longer than one is on its way. reclaimEvery is how many pass at most, in case
+	// that nobody has noticed that there may be some.
+	reclaimRest  = 5
+	reclaimEvery = 300
 	// careWait bounds a round of care.
 	careWait = time.Minute
 	// strangerAge is how long sessions may belong to a node that is neither alive
@@ -41,7 +47,7 @@ func (p *Peers) care() {
 func (p *Peers) careOnce(ctx context.Context) {
 	now := time.Now()
 	p.mu.Lock()
-	verify := p.verify
+	verify, strays := p.verify, p.strays(now)
 	reload := p.reload && now.Sub(p.reloaded) > reloadRest*p.cfg.Beat
 	p.verify = false
 	if reload {
@@ -56,11 +62,47 @@ func (p *Peers) careOnce(ctx context.Context) {
 		p.reload = true
 		p.mu.Unlock()
 	}
+	if strays {
+		p.reclaim(ctx)
+	}
 	ok := p.done(ctx, "sessions cannot be adopted", p.adopt(ctx))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.surveyed = p.surveyed || ok
 	p.changed()
+}
+
+// strays reports whether it is time to look for sessions that are this node's and
+// not known here. The lock must be held.
+func (p *Peers) strays(now time.Time) bool {
+	rest := reclaimEvery * p.cfg.Beat
+	if p.stray || len(p.lone) > 0 {
+		rest = reclaimRest * p.cfg.Beat
+	}
+	if now.Sub(p.reclaimed) < rest {
+		return false
+	}
+	p.stray, p.reclaimed = false, now
+	return true
+}
+
+// reclaim looks for such sessions, and takes those that were found the last time.
+func (p *Peers) reclaim(ctx context.Context) {
+	found, err := p.server.Reclaim(ctx, func(clientID string) bool { return p.lone[clientID] })
+	if !p.done(ctx, "sessions cannot be reclaimed", err) {
+		p.Stray()
+	}
+	p.lone = make(map[string]bool, len(found))
+	for _, id := range found {
+		p.lone[id] = true
+	}
+}
+
+// Stray implements mqtt.Peers.
+func (p *Peers) Stray() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stray = true
 }
 
 // done reports whether there was no error, and else reports that.

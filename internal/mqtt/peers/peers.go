@@ -95,6 +95,7 @@ type Peers struct {
 	fresh    bool             // nobody has connected here so far
 	surveyed bool             // it is known what sessions dead nodes have left
 	verify   bool             // sessions here may be others' by now
+	stray    bool             // sessions may be this node's and not known here
 	reload   bool             // retained messages may have been missed
 	hasty    bool             // what has been released is not on its way to anybody
 	closed   bool             // nothing may be begun any more
@@ -113,10 +114,14 @@ type Peers struct {
 	}
 
 	// What care remembers from one round to the next.
-	reloaded time.Time            // when retained messages were last read
-	orphaned map[string]time.Time // owners of sessions that are not alive, since when
-	released map[string]bool      // clients whose sessions nobody owned
-	adopted  map[string]time.Time // filters of sessions that somebody must own by now, since when
+	reloaded time.Time // when retained messages were last read
+	// reclaimed is when sessions were last looked for that are this node's and not
+	// known here, and lone are those that there were.
+	reclaimed time.Time
+	lone      map[string]bool
+	orphaned  map[string]time.Time // owners of sessions that are not alive, since when
+	released  map[string]bool      // clients whose sessions nobody owned
+	adopted   map[string]time.Time // filters of sessions that somebody must own by now, since when
 }
 
 var _ mqtt.Peers = (*Peers)(nil)

@@ -21,8 +21,7 @@ func NewShared(s store.Store, node string, log *slog.Logger) Shared {
 	return Shared{begin(s, node, log)}
 }
 
-// Take implements mqtt.Shared. When it returns an error, the session is not this
-// node's, or will soon be released again.
+// Take implements mqtt.Shared.
 func (k Shared) Take(ctx context.Context, clientID string) (mqtt.Taken, error) {
 	done := make(chan error, 1)
 	c := &change{kind: take, at: store.SessionPlace{Key: keyOf(clientID)}, done: func(err error) { done <- err }}
@@ -45,9 +44,6 @@ func (k Shared) Take(ctx context.Context, clientID string) (mqtt.Taken, error) {
 		t, err = k.taken(r, *c.session)
 		return err
 	})
-	if err != nil {
-		k.giveBack(*c.session)
-	}
 	return t, err
 }
 
@@ -60,13 +56,6 @@ func (k Shared) takeBack(c *change) bool {
 	}
 	c.kind = none
 	return true
-}
-
-// giveBack releases a session that was taken in vain, given as it was before.
-func (k Shared) giveBack(before store.Session) {
-	s := state(before)
-	s.Epoch++
-	k.Release(s, nil)
 }
 
 // taken returns a session that was in another's hands before, as this node has it.
@@ -127,7 +116,7 @@ func (k Shared) Adopt(ctx context.Context, from string, mine func(string) bool, 
 				other(state(row))
 			}
 		}
-		if err := k.adoptAll(ctx, wanted, adopt, other); err != nil {
+		if err := k.adoptAll(ctx, wanted, adopt); err != nil {
 			return err
 		}
 	}
@@ -135,7 +124,7 @@ func (k Shared) Adopt(ctx context.Context, from string, mine func(string) bool, 
 }
 
 // adoptAll takes those sessions that nobody else has taken meanwhile.
-func (k Shared) adoptAll(ctx context.Context, wanted []store.Session, adopt func(mqtt.Taken), other func(mqtt.SessionState)) error {
+func (k Shared) adoptAll(ctx context.Context, wanted []store.Session, adopt func(mqtt.Taken)) error {
 	if len(wanted) == 0 {
 		return nil
 	}
@@ -168,10 +157,9 @@ func (k Shared) adoptAll(ctx context.Context, wanted []store.Session, adopt func
 	if err != nil {
 		return err
 	}
-	left := got
-	err = k.store.View(ctx, func(r store.Reader) error {
-		for left = got; len(left) > 0; left = left[1:] {
-			t, err := k.taken(r, left[0])
+	return k.store.View(ctx, func(r store.Reader) error {
+		for _, row := range got {
+			t, err := k.taken(r, row)
 			if err != nil {
 				return err
 			}
@@ -179,9 +167,4 @@ func (k Shared) adoptAll(ctx context.Context, wanted []store.Session, adopt func
 		}
 		return nil
 	})
-	for _, row := range left {
-		k.giveBack(row)
-		other(state(row))
-	}
-	return err
 }
