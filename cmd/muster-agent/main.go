@@ -69,7 +69,9 @@ func build(s *settings, log *slog.Logger) (*agent.Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	host := handler.New(handler.Config{Dir: s.handlerDir, HandlersOnly: s.handlersOnly, Unit: handler.OwnUnit()})
+	host := handler.New(handler.Config{
+		Dir: s.handlerDir, HandlersOnly: s.handlersOnly, Builtins: s.builtins(), Unit: handler.OwnUnit(),
+	})
 	return agent.New(agent.Config{
 		Thing: s.thing, Transport: transport, Handlers: host.Find,
 		Dir: s.stateDir, Boot: handler.BootID(), Poll: s.poll, Once: s.once, Log: log,

@@ -41,6 +41,7 @@ type device struct {
 func newDevice(t *testing.T, s *server) *device {
 	t.Helper()
 	d := &device{t: t, s: s, dir: t.TempDir()}
+	s.must(os.Chmod(d.dir, 0o700)) // whatever the umask is: nobody else may put handlers there
 	s.must(os.Mkdir(d.file("handlers"), 0o700))
 	return d
 }
@@ -92,12 +93,12 @@ func (d *device) read(fifo string) string {
 }
 
 // once does what is pending.
-func (d *device) once() {
+func (d *device) once(more ...string) {
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(d.t.Context(), patience)
 	defer cancel()
 	var log bytes.Buffer
-	if err := run(ctx, d.args("--once"), os.Getenv, &log, &log); err != nil || ctx.Err() != nil {
+	if err := run(ctx, d.args(append(more, "--once")...), os.Getenv, &log, &log); err != nil || ctx.Err() != nil {
 		d.t.Fatalf("%v %v, with the log\n%s", err, ctx.Err(), log.String())
 	}
 }
@@ -227,6 +228,30 @@ while :; do sleep 0.05; done`)
 	if text := d.read(ended); text != "stopped\n" {
 		t.Errorf("got %q", text)
 	}
+}
+
+func TestHandlersOnly(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	d := newDevice(t, s)
+	d.script("greet.sh", `echo hello`)
+	d.script("open.sh", `echo hello`)
+	s.must(os.Chmod(d.file("handlers/open.sh"), 0o777))
+	s.create("own", `{"operation":"greet.sh"}`)
+	s.create("open", `{"operation":"open.sh"}`)
+	s.create("command", `{"version":"1.0","steps":[{"action":{"name":"Do","type":"runCommand","input":{"command":"touch,`+d.file("hacked")+`"}}}]}`)
+	s.create("builtin", `{"operation":"download-file.sh","args":["http://127.0.0.1:1/x","`+d.file("handlers/x")+`"]}`)
+	s.create("allowed", `{"operation":"stop-services.sh"}`)
+	d.once("--handlers-only", "--allow-builtin", "stop-services.sh")
+	d.expect("own", job.Succeeded, nil)
+	d.expect("open", job.Failed, map[string]string{
+		"reason": "step 1/1 (open.sh): " + d.file("handlers/open.sh") + " is -rwxrwxrwx: only its owner may write to it",
+	})
+	d.expect("command", job.Failed, map[string]string{"reason": "step 1/1 (Do): this device runs no commands, only its handlers"})
+	d.expect("builtin", job.Failed, map[string]string{
+		"reason": "step 1/1 (download-file.sh): this device does not allow the built-in handler download-file.sh",
+	})
+	d.expect("allowed", job.Failed, map[string]string{"reason": "step 1/1 (stop-services.sh): no names are given"})
 }
 
 // TestJobThatIsMadeAnew deletes a job while it runs and makes it again under its

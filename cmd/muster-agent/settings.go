@@ -8,8 +8,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"muster/internal/agent/handler"
 )
 
 // settings are what the agent is told. Each is a flag (--state-dir), a variable
@@ -21,6 +24,7 @@ type settings struct {
 	ca, cert, key             string
 	stateDir, handlerDir      string
 	handlersOnly, once, quiet bool
+	allowBuiltin              string
 	poll, keepAlive           time.Duration
 	config                    string
 	showVersion               bool
@@ -42,8 +46,10 @@ func (s *settings) flags() *flag.FlagSet {
 	f.StringVar(&s.cert, "cert", "", "`file` with the device's certificate")
 	f.StringVar(&s.key, "key", "", "`file` with the key of the certificate")
 	f.StringVar(&s.stateDir, "state-dir", "", "`folder` for what must survive a restart; $STATE_DIRECTORY,\n/var/lib/muster-agent for root, or ~/.muster-agent if not given")
-	f.StringVar(&s.handlerDir, "handler-dir", "", "`folder` of the device's own handlers; handlers in the state folder if not given")
-	f.BoolVar(&s.handlersOnly, "handlers-only", false, "run the device's own and the built-in handlers, no commands and other programs")
+	f.StringVar(&s.handlerDir, "handler-dir", "", "`folder` of the device's own handlers; handlers in the state folder if not given.\nThose that others than root and the agent's user could change are refused")
+	f.BoolVar(&s.handlersOnly, "handlers-only", false, "run the handlers of --handler-dir and those that --allow-builtin names,\nno commands and no other programs")
+	f.StringVar(&s.allowBuiltin, "allow-builtin", "", "built-in `handlers` that jobs may use: names with commas, all, or none;\nall if not given, but none with --handlers-only. There are\n"+
+		strings.Join(handler.Builtins(), " ")+".\nWith download-file.sh jobs can write every file that the agent can,\nits handlers too; with install-packages.sh they can bring programs")
 	f.BoolVar(&s.once, "once", false, "run the jobs that are pending, then exit")
 	f.DurationVar(&s.poll, "poll", time.Hour, "longest `time` without asking for work, in case a notification was lost")
 	f.DurationVar(&s.keepAlive, "keep-alive", time.Minute, "longest `time` of silence on the connection")
@@ -139,6 +145,11 @@ func (s *settings) complete(getenv func(string) string) error {
 	if s.keepAlive < time.Second || s.keepAlive > longestKeepAlive {
 		errs = append(errs, fmt.Errorf("keep-alive: must be between 1s and %v", longestKeepAlive))
 	}
+	for _, name := range s.builtins() {
+		if !slices.Contains(handler.Builtins(), name) {
+			errs = append(errs, fmt.Errorf("allow-builtin: there is no built-in handler %q", name))
+		}
+	}
 	s.clientID = cmp.Or(s.clientID, s.thing)
 	if s.stateDir == "" {
 		s.stateDir = getenv("STATE_DIRECTORY") // systemd's StateDirectory=
@@ -156,6 +167,24 @@ func (s *settings) complete(getenv func(string) string) error {
 		s.handlerDir = filepath.Join(s.stateDir, "handlers")
 	}
 	return errors.Join(errs...)
+}
+
+// builtins returns the names of the built-in handlers that jobs may use; nil
+// leaves it to the other settings.
+func (s *settings) builtins() []string {
+	switch s.allowBuiltin {
+	case "":
+		return nil
+	case "all":
+		return handler.Builtins()
+	case "none":
+		return []string{}
+	}
+	names := strings.Split(s.allowBuiltin, ",")
+	for i, n := range names {
+		names[i] = strings.TrimSpace(n)
+	}
+	return names
 }
 
 func printHelp(f *flag.FlagSet, w io.Writer) {

@@ -9,6 +9,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/internal/agent/handler"
 )
 
 // env is a Getenv from pairs.
@@ -26,7 +30,7 @@ func env(pairs ...string) func(string) string {
 func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "agent.conf")
-	text := "# a comment\n\nendpoint = mqtt://file\nthing=file\nca = file\npoll = 5m\nhandlers-only = true\n"
+	text := "# a comment\n\nendpoint = mqtt://file\nthing=file\nca = file\npoll = 5m\nhandlers-only = true\nallow-builtin = reboot.sh\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +42,7 @@ func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
 	}
 	want := settings{
 		endpoint: "mqtt://flag", thing: "env", clientID: "env", ca: "file", poll: 5 * time.Minute, keepAlive: time.Minute,
-		handlersOnly: true, once: true, config: file, stateDir: "/state", handlerDir: "/state/handlers",
+		handlersOnly: true, allowBuiltin: "reboot.sh", once: true, config: file, stateDir: "/state", handlerDir: "/state/handlers",
 	}
 	if *s != want {
 		t.Errorf("got %+v, want %+v", *s, want)
@@ -51,12 +55,12 @@ func TestFaultsAreToldAllAtOnce(t *testing.T) {
 	if err := os.WriteFile(file, []byte("nonsense\nspeed = 1\npoll = soon\nversion = true\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := load([]string{"--config", file, "--keep-alive=0s"}, env("MUSTER_AGENT_ONCE", "perhaps"), nil)
+	_, err := load([]string{"--config", file, "--keep-alive=0s", "--allow-builtin", "reboot.sh,fly.sh"}, env("MUSTER_AGENT_ONCE", "perhaps"), nil)
 	if !errors.Is(err, errUsage) {
 		t.Fatalf("got error %v", err)
 	}
 	for _, want := range []string{
-		"endpoint: required", "thing: required", "MUSTER_AGENT_ONCE", "keep-alive: must be",
+		"endpoint: required", "thing: required", "MUSTER_AGENT_ONCE", "keep-alive: must be", `allow-builtin: there is no built-in handler "fly.sh"`,
 		"agent.conf:1: not NAME = VALUE", `agent.conf:2: unknown setting "speed"`, "agent.conf:3: poll", `agent.conf:4: unknown setting "version"`,
 	} {
 		if !strings.Contains(err.Error(), want) {
@@ -70,13 +74,26 @@ func TestFaultsAreToldAllAtOnce(t *testing.T) {
 	}
 }
 
+func TestBuiltins(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string][]string{
+		"": nil, "all": handler.Builtins(), "none": {}, "reboot.sh": {"reboot.sh"},
+		"reboot.sh, stop-services.sh": {"reboot.sh", "stop-services.sh"},
+	} {
+		s := settings{allowBuiltin: value}
+		if diff := cmp.Diff(want, s.builtins()); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", value, diff)
+		}
+	}
+}
+
 func TestHelpAndVersion(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	if err := run(t.Context(), []string{"--help"}, env(), &out, &out); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("got error %v", err)
 	}
-	for _, want := range []string{"--endpoint URL --thing NAME", "-state-dir", "-handlers-only"} {
+	for _, want := range []string{"--endpoint URL --thing NAME", "-state-dir", "-handlers-only", "-allow-builtin", "reboot.sh"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in the help:\n%s", want, out.String())
 		}

@@ -7,10 +7,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,14 +22,19 @@ import (
 // Config says what actions may use. All of it may be left out.
 type Config struct {
 	// Dir is the folder of the device's own programs. One that is called like
-	// a built-in handler takes its place. Empty: there are none.
+	// a built-in handler takes its place. Those that somebody else than root
+	// and the agent's user could have put there are refused. Empty: there are none.
 	Dir string
 	// Path is where programs are looked for that are named without a folder,
 	// in the form of the environment's PATH. Empty: that.
 	Path string
-	// HandlersOnly refuses commands and programs outside of Dir: then a job
-	// can do what the device was prepared for and nothing else.
+	// HandlersOnly refuses commands, programs outside of Dir, and the built-in
+	// handlers that Builtins does not name.
 	HandlersOnly bool
+	// Builtins are the names of the built-in handlers that jobs may use; nil:
+	// all, or with HandlersOnly none. That of downloads can write any file that
+	// the agent can, and that of packages runs what packages bring.
+	Builtins []string
 	// HTTP downloads files; nil is a client of its own.
 	HTTP *http.Client
 	// Grace is how long a program may go on when it was told to stop, and how
@@ -58,7 +65,14 @@ func New(c Config) *Host {
 		c.HTTP = newHTTPClient()
 	}
 	h := &Host{cfg: c}
-	h.builtin = map[string]agent.Handler{
+	h.builtin = builtins(h)
+	return h
+}
+
+// builtins returns the built-in handlers by name, which are those of the
+// programs of AWS's managed templates.
+func builtins(h *Host) map[string]agent.Handler {
+	return map[string]agent.Handler{
 		"download-file.sh":    download{h},
 		"install-packages.sh": packages{h, install},
 		"remove-packages.sh":  packages{h, remove},
@@ -67,7 +81,17 @@ func New(c Config) *Host {
 		"restart-services.sh": services{h, "restart"},
 		"reboot.sh":           reboot{h},
 	}
-	return h
+}
+
+// Builtins returns the names of the built-in handlers, in order.
+func Builtins() []string { return slices.Sorted(maps.Keys(builtins(nil))) }
+
+// allows reports whether jobs may use a built-in handler.
+func (c Config) allows(name string) bool {
+	if c.Builtins == nil {
+		return !c.HandlersOnly
+	}
+	return slices.Contains(c.Builtins, name)
 }
 
 // Find returns the handler for an action: a command, or by the handler's path
@@ -86,7 +110,7 @@ func (h *Host) Find(a agent.Action) (agent.Handler, error) {
 	if a.Path != "" && a.Path != agent.DefaultPath {
 		return h.outside(filepath.Join(a.Path, a.Handler))
 	}
-	if strings.ContainsRune(a.Handler, '/') { // ../x is not in the folder
+	if filepath.Base(a.Handler) != a.Handler { // ../x is not in the folder
 		if a.Path == agent.DefaultPath {
 			return nil, fmt.Errorf("%q is not the name of a handler", a.Handler)
 		}
@@ -97,6 +121,9 @@ func (h *Host) Find(a agent.Action) (agent.Handler, error) {
 		return own, err
 	}
 	if b, ok := h.builtin[a.Handler]; ok {
+		if !h.cfg.allows(a.Handler) {
+			return nil, fmt.Errorf("this device does not allow the built-in handler %s", a.Handler)
+		}
 		return b, nil
 	}
 	if a.Path == "" {
@@ -112,27 +139,34 @@ func (h *Host) outside(file string) (agent.Handler, error) {
 	if h.cfg.HandlersOnly {
 		return nil, fmt.Errorf("this device runs only its handlers, not %s", file)
 	}
-	return program{h, file}, nil
+	return program{h, file, file}, nil
 }
 
 // own returns the program in the device's own folder, or nil if there is none.
-// It fails if others than its owner could have put something else there.
+// It fails if somebody else than root and the agent's user could have put it there.
 func (h *Host) own(name string) (agent.Handler, error) {
 	if h.cfg.Dir == "" {
 		return nil, nil
 	}
 	file := filepath.Join(h.cfg.Dir, name)
-	info, err := os.Stat(file)
-	if errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Lstat(file); errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
+	if _, err := trusted(h.cfg.Dir); err != nil {
+		return nil, err
+	}
+	real, err := trusted(file)
 	if err != nil {
 		return nil, err
 	}
-	if mode := info.Mode(); !mode.IsRegular() || mode.Perm()&0o122 != 0o100 {
-		return nil, fmt.Errorf("%s is %v: it must be executable, and only its owner may write to it", file, mode)
+	info, err := os.Lstat(real)
+	if err != nil {
+		return nil, err
 	}
-	return program{h, file}, nil
+	if mode := info.Mode(); !mode.IsRegular() || mode.Perm()&0o100 == 0 {
+		return nil, fmt.Errorf("%s is %v: it must be executable by its owner, and a file", real, mode)
+	}
+	return program{h, real, file}, nil
 }
 
 // look finds a program on the path.
@@ -159,7 +193,7 @@ func (h *Host) first(names ...string) (name, file string, err error) {
 }
 
 // as returns argv as it is run for a user: by sudo, which must not ask for a
-// password, unless the user is the agent's own.
+// password, unless no user is given.
 func (h *Host) as(user string, argv []string) ([]string, error) {
 	if user == "" {
 		return argv, nil

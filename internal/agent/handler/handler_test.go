@@ -3,15 +3,18 @@
 package handler_test
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"muster/internal/agent"
 	"muster/internal/agent/handler"
@@ -28,6 +31,9 @@ type machine struct {
 func newMachine(t *testing.T) *machine {
 	t.Helper()
 	m := &machine{t: t, bin: t.TempDir(), own: t.TempDir(), any: t.TempDir()}
+	if err := os.Chmod(m.own, 0o700); err != nil { // whatever the umask is
+		t.Fatal(err)
+	}
 	m.log = filepath.Join(m.any, "log")
 	m.cfg = handler.Config{Dir: m.own, Path: m.bin, Grace: 5 * time.Second}
 	return m
@@ -75,7 +81,7 @@ func (m *machine) runIn(ctx context.Context, a agent.Action) agent.Outcome {
 
 func same(t *testing.T, what string, got, want any) {
 	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
@@ -139,26 +145,134 @@ func TestHandlersAreFound(t *testing.T) {
 func TestHandlersOnly(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	m.cfg.HandlersOnly = true
 	m.script(m.own, "mine", "true")
+	m.script(m.own, "stop-services.sh", "true")
 	m.script(m.bin, "onpath", "true")
 	m.script(m.any, "other", "true")
 	for name, tt := range map[string]struct {
-		action agent.Action
-		ok     bool
+		action   agent.Action
+		builtins []string
+		ok       bool
 	}{
-		"its own":            {agent.Action{Handler: "mine"}, true},
-		"a built-in one":     {agent.Action{Handler: "download-file.sh"}, true},
-		"a program":          {agent.Action{Handler: "onpath"}, false},
-		"one elsewhere":      {agent.Action{Handler: "other", Path: m.any}, false},
-		"one by whole name":  {agent.Action{Handler: m.any + "/other"}, false},
-		"a command":          {agent.Action{Command: []string{"true"}}, false},
-		"one that is hidden": {agent.Action{Handler: "x/../../" + filepath.Base(m.any) + "/other"}, false},
+		"its own":                            {action: agent.Action{Handler: "mine"}, ok: true},
+		"its own in the place of a built-in": {action: agent.Action{Handler: "stop-services.sh"}, ok: true},
+		"a built-in one":                     {action: agent.Action{Handler: "download-file.sh"}},
+		"one that is allowed":                {action: agent.Action{Handler: "reboot.sh"}, builtins: []string{"reboot.sh"}, ok: true},
+		"one beside one that is allowed":     {action: agent.Action{Handler: "download-file.sh"}, builtins: []string{"reboot.sh"}},
+		"a program":                          {action: agent.Action{Handler: "onpath"}},
+		"one elsewhere":                      {action: agent.Action{Handler: "other", Path: m.any}},
+		"one by whole name":                  {action: agent.Action{Handler: m.any + "/other"}},
+		"a command":                          {action: agent.Action{Command: []string{"true"}}},
+		"one that is hidden":                 {action: agent.Action{Handler: "x/../../" + filepath.Base(m.any) + "/other"}},
+		"the folder above":                   {action: agent.Action{Handler: ".."}},
 	} {
+		m.cfg.HandlersOnly, m.cfg.Builtins = true, tt.builtins
 		if _, err := handler.New(m.cfg).Find(tt.action); (err == nil) != tt.ok {
 			t.Errorf("%s: got error %v, allowed: %v", name, err, tt.ok)
 		}
 	}
+}
+
+func TestBuiltinsCanBeForbidden(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.script(m.bin, "reboot.sh", "true")
+	for _, name := range handler.Builtins() {
+		m.cfg.Builtins = nil
+		if _, err := handler.New(m.cfg).Find(agent.Action{Handler: name}); err != nil {
+			t.Errorf("all: got error %v", err)
+		}
+		m.cfg.Builtins = []string{}
+		if _, err := handler.New(m.cfg).Find(agent.Action{Handler: name}); err == nil || !strings.Contains(err.Error(), "does not allow") {
+			t.Errorf("none: got error %v for %s", err, name)
+		}
+	}
+}
+
+// TestOwnHandlersAreTheDevices has ways in which others than root and the
+// agent's user could have made a program that seems to be the device's own.
+func TestOwnHandlersAreTheDevices(t *testing.T) {
+	t.Parallel()
+	const somebody = 12345
+	chmod := func(mode os.FileMode) func(string) error {
+		return func(name string) error { return os.Chmod(name, mode) }
+	}
+	give := func(name string) error { return os.Lchown(name, somebody, -1) }
+	for name, tt := range map[string]struct {
+		path   string // what is changed: DIR is a folder, which has the folder own, with the handler it and the link link to ANY/it
+		change func(path string) error
+		run    string // it unless given
+		root   bool   // only root can change that
+		err    string
+	}{
+		"as it should be":                         {},
+		"over a link":                             {run: "link"},
+		"a program of somebody else's":            {path: "DIR/own/it", change: give, root: true, err: "/it belongs to somebody else"},
+		"a folder of somebody else's":             {path: "DIR/own", change: give, root: true, err: "/own belongs to somebody else"},
+		"a folder around it of somebody else's":   {path: "DIR", change: give, root: true, err: "belongs to somebody else"},
+		"a link of somebody else's":               {path: "DIR/own/link", change: give, run: "link", root: true, err: "/link belongs to somebody else"},
+		"a program that the group can write":      {path: "DIR/own/it", change: chmod(0o770), err: "only its owner may write"},
+		"a program that all can write":            {path: "DIR/own/it", change: chmod(0o702), err: "only its owner may write"},
+		"a folder that the group can write":       {path: "DIR/own", change: chmod(0o770), err: "only its owner may write"},
+		"a folder that all can write":             {path: "DIR/own", change: chmod(0o777), err: "only its owner may write"},
+		"a folder like /tmp":                      {path: "DIR/own", change: chmod(0o777 | os.ModeSticky), err: "only its owner may write"},
+		"a folder around it that all can write":   {path: "DIR", change: chmod(0o777), err: "only its owner may write"},
+		"a folder around it like /tmp":            {path: "DIR", change: chmod(0o777 | os.ModeSticky)},
+		"a link into a folder that all can write": {path: "ANY", change: chmod(0o777), run: "link", err: "only its owner may write"},
+		"a link to a program that all can write":  {path: "ANY/it", change: chmod(0o777), run: "link", err: "only its owner may write"},
+		"a link to a program of somebody else's":  {path: "ANY/it", change: give, run: "link", root: true, err: "/it belongs to somebody else"},
+		"a program that its owner cannot execute": {path: "DIR/own/it", change: chmod(0o600), err: "must be executable"},
+		"a link that leads to itself":             {path: "DIR/own/loop", change: func(p string) error { return os.Symlink("loop", p) }, run: "loop", err: "too many links"},
+		"a link that leads nowhere":               {path: "DIR/own/none", change: func(p string) error { return os.Symlink("../x", p) }, run: "none", err: "no such file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if tt.root && os.Geteuid() != 0 {
+				t.Skip("only root gives files away")
+			}
+			m := newMachine(t)
+			dir := m.own
+			m.cfg.Dir = filepath.Join(dir, "own")
+			if err := errors.Join(os.Mkdir(m.cfg.Dir, 0o700), os.Chmod(m.any, 0o700), os.Symlink(m.any+"/it", m.cfg.Dir+"/link")); err != nil {
+				t.Fatal(err)
+			}
+			m.script(m.cfg.Dir, "it", "echo it")
+			m.script(m.any, "it", "echo it")
+			if tt.path != "" {
+				if err := tt.change(strings.NewReplacer("DIR", dir, "ANY", m.any).Replace(tt.path)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			action := agent.Action{Handler: cmp.Or(tt.run, "it"), Path: "default"}
+			h, err := handler.New(m.cfg).Find(action)
+			if tt.err != "" || err != nil {
+				if tt.err == "" || err == nil || !strings.Contains(err.Error(), tt.err) {
+					t.Errorf("got error %v, want %q", err, tt.err)
+				}
+				return
+			}
+			same(t, "output", h.Run(t.Context(), agent.Call{Action: action}).Stdout, "it\n")
+		})
+	}
+}
+
+// TestProgramKnowsTheNameOfItsLink has one program for many names.
+func TestProgramKnowsTheNameOfItsLink(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(shell, filepath.Join(m.own, "it")); err != nil {
+		t.Fatal(err)
+	}
+	h, err := handler.New(m.cfg).Find(agent.Action{Handler: "it"})
+	if err != nil {
+		t.Skip(err) // the shell of this machine is not the system's
+	}
+	out := h.Run(t.Context(), agent.Call{Action: agent.Action{User: "-c", Args: []string{`echo "$0"`}}})
+	same(t, "output", out.Stdout, filepath.Join(m.own, "it")+"\n")
 }
 
 func TestPrograms(t *testing.T) {

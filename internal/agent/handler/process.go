@@ -14,6 +14,7 @@ import (
 
 // process is a program to run.
 type process struct {
+	file  string // empty: what argv begins with
 	argv  []string
 	env   []string  // beside the agent's own
 	stdin io.Reader // nil: empty
@@ -34,6 +35,9 @@ func (h *Host) runAs(ctx context.Context, user string, p process) agent.Outcome 
 func (h *Host) run(ctx context.Context, p process) agent.Outcome {
 	var stdout, stderr tail
 	cmd := exec.CommandContext(ctx, p.argv[0], p.argv[1:]...)
+	if p.file != "" {
+		cmd.Path, cmd.Err = p.file, nil
+	}
 	cmd.Env = append(os.Environ(), p.env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.stdin, &stdout, &stderr
 	// A service that was started may keep the pipes of the program that has

@@ -22,12 +22,13 @@ const idempotentWithin = 1024
 // written for AWS's client do.
 type program struct {
 	host *Host
-	file string
+	file string // that is run
+	name string // by which it is called: a link to file may be one of its many names
 }
 
 // Run implements agent.Handler.
 func (p program) Run(ctx context.Context, c agent.Call) agent.Outcome {
-	return p.host.run(ctx, process{argv: slices.Concat([]string{p.file, c.Action.User}, c.Action.Args)})
+	return p.host.run(ctx, process{file: p.file, argv: slices.Concat([]string{p.name, c.Action.User}, c.Action.Args)})
 }
 
 // Interrupted implements agent.Handler.
