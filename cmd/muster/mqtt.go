@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -46,6 +47,7 @@ type devices struct {
 	// active says when this node serves the broker alone, as in bridge.Config; nil:
 	// there is no other node.
 	active func(context.Context) (<-chan struct{}, error)
+	built  atomic.Bool  // server or bridge are there
 	plain  net.Listener // nil if off
 	secure net.Listener // nil if off
 	tls    *tls.Config
@@ -93,10 +95,16 @@ func deviceTLS(c config.Config) (*tls.Config, *x509.CertPool, error) {
 	return mqtt.DeviceTLS(&tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, true), cas, nil
 }
 
+// errStarting is why nobody can be told yet.
+var errStarting = errors.New("mqtt: the endpoint is not there yet")
+
 // Publish hands a message of the engine to the endpoint. It implements
 // mqttapi.Broker before there is an endpoint: the engine's loops, which publish,
-// run later.
+// run later, but other nodes may have something to tell already.
 func (d *devices) Publish(ctx context.Context, m mqttapi.Message) error {
+	if !d.built.Load() {
+		return errStarting
+	}
 	if d.bridge != nil {
 		return d.bridge.Publish(ctx, m)
 	}
@@ -120,6 +128,7 @@ func (d *devices) build(ctx context.Context, s *server, e *engine.Engine, metric
 	}
 	d.bridge, err = newBridge(s.cfg, d.active, s.log, metrics)
 	if err != nil || d.bridge != nil {
+		d.built.Store(err == nil)
 		return err
 	}
 	c := mqtt.Config{Limits: limits(s.cfg), Log: s.log, Metrics: metrics, Hooks: mqtt.Hooks{Connect: d.connect, Reserved: reserved, Whole: whole, Handle: d.handle}}
@@ -128,6 +137,7 @@ func (d *devices) build(ctx context.Context, s *server, e *engine.Engine, metric
 		return err
 	}
 	d.server, err = mqtt.New(ctx, c)
+	d.built.Store(err == nil)
 	if err == nil && d.peers != nil {
 		err = d.peers.Start(ctx, d.server)
 	}
