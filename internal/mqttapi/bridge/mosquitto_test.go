@@ -250,7 +250,7 @@ func TestFailover(t *testing.T) {
 // tap is a way to a broker that can be cut.
 type tap struct {
 	address string
-	deaf    atomic.Bool // nothing goes to the broker any more
+	deaf    atomic.Int64 // raised by one, nothing goes to the broker any more over what is connected by then
 	mu      sync.Mutex
 	conns   []net.Conn // guarded by mu
 }
@@ -278,7 +278,7 @@ func newTap(t *testing.T, to string) *tap {
 			p.conns = append(p.conns, near, far)
 			p.mu.Unlock()
 			go func() { _, _ = io.Copy(near, far); _ = near.Close() }()
-			go func() { _, _ = io.Copy(p.pass(far), near); _ = far.Close() }()
+			go func() { _, _ = io.Copy(p.pass(far, p.deaf.Load()), near); _ = far.Close() }()
 		}
 	}()
 	return p
@@ -288,9 +288,9 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
-func (p *tap) pass(to io.Writer) writerFunc {
+func (p *tap) pass(to io.Writer, deaf int64) writerFunc {
 	return func(b []byte) (int, error) {
-		if p.deaf.Load() {
+		if p.deaf.Load() > deaf {
 			return len(b), nil
 		}
 		return to.Write(b)
@@ -327,10 +327,9 @@ func TestRequestIsAppliedOnce(t *testing.T) {
 	d.gets("notify")
 	d.gets("notify-next")
 
-	way.deaf.Store(true)
+	way.deaf.Add(1)
 	d.ask("first/update", `{"status":"IN_PROGRESS","statusDetails":{"step":"one"}}`) // no version: it could be applied twice
 	eventually(t, "the request is served", func() bool { return served.Load() == 1 })
-	way.deaf.Store(false)
 	way.cut()
 	eventually(t, "the request comes again", func() bool {
 		return value(t, reg, "muster_bridge_requests_total", "true", "1") == 1
