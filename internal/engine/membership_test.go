@@ -20,6 +20,7 @@ func TestContinuousJobFollowsItsGroups(t *testing.T) {
 			w.join("root", "a")
 			w.settle()
 			w.create("j", continuous, targets(toGroup("root"), toGroup("other"), toThing("c")))
+			w.settle()
 			w.wantStatus("a", "j", "QUEUED v1 #1")
 			w.wantStatus("c", "j", "QUEUED v1 #1")
 

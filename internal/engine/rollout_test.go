@@ -125,6 +125,7 @@ func TestRolloutReachesTheWholeSubtree(t *testing.T) {
 	w.settle()
 	w.wantJob("j", job.Active, map[job.Status]int64{job.Queued: 5})
 	w.create("k", targets(toGroup("left")))
+	w.settle()
 	w.wantJob("k", job.Active, map[job.Status]int64{job.Queued: 2})
 }
 

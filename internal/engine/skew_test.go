@@ -192,8 +192,8 @@ func (s *skewed) stock(in string, things, groups []string) {
 	}))
 }
 
-// enrol makes a thing a member of a group, long ago.
-func (s *skewed) enrol(group, name string) {
+// include makes a thing a member of a group, long ago.
+func (s *skewed) include(group, name string) {
 	s.t.Helper()
 	s.must(s.store.Update(s.ctx(), func(tx store.Tx) error {
 		g, err := tx.GroupByName(group)
