@@ -19,6 +19,9 @@ type Call struct {
 	// Rebooted says that the machine has been started anew since the action
 	// began. It is for Interrupted.
 	Rebooted bool
+	// Again says that the action had begun before, in an earlier life of the
+	// agent, and is repeated. It is for Run.
+	Again bool
 	// Report tells the server about progress while the action runs, in a few
 	// short members beside those that the agent reports itself. It does not
 	// block; of several reports in a row only the last may be sent.

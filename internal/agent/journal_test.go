@@ -239,6 +239,26 @@ func TestStepThatAlwaysTakesTheDeviceDownEnds(t *testing.T) {
 	})
 }
 
+func TestRepeatedStepIsToldSo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir, s, h := t.TempDir(), newServer(), repeatable()
+		var again []bool
+		h.do = map[string]func(context.Context, agent.Call) agent.Outcome{"safe": func(ctx context.Context, c agent.Call) agent.Outcome {
+			again = append(again, c.Again)
+			return second(ctx)
+		}}
+		s.add("j", steps("safe", "safe"))
+		stop := device(t, s, h, in(dir))
+		wait(500 * time.Millisecond)
+		stop()
+		stop = device(t, s, h, in(dir))
+		wait(5 * time.Second)
+		stop()
+		want(t, "again", again, []bool{false, true, false})
+	})
+}
+
 func TestReboot(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -241,7 +241,7 @@ func (a *Agent) runAction(ctx context.Context, t *task, action Action, tell func
 	if err != nil {
 		return Outcome{Reason: err.Error()}
 	}
-	c := Call{Action: action, Report: tell}
+	c := Call{Action: action, Again: t.starts > 0, Report: tell}
 	if t.starts > 0 {
 		c.Rebooted = t.boot != a.cfg.Boot && t.boot != "" && a.cfg.Boot != ""
 		verdict := h.Interrupted(c)

@@ -171,6 +171,9 @@ func (h *Host) own(name string) (agent.Handler, error) {
 
 // look finds a program on the path.
 func (h *Host) look(name string) (string, bool) {
+	if filepath.Base(name) != name {
+		return "", false // it says itself where it is
+	}
 	for _, dir := range filepath.SplitList(h.cfg.Path) {
 		if !filepath.IsAbs(dir) {
 			continue // what is run must not depend on where the agent was started

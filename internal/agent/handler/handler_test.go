@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -354,6 +356,44 @@ func TestProgramIsStoppedWithAllThatItStarted(t *testing.T) {
 	}
 }
 
+// TestProgramThatIsStoppedBeforeTheAgent has the end of a program seen before the
+// agent is told to stop, as when a service manager tells both.
+func TestProgramThatIsStoppedBeforeTheAgent(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{"the program": `kill -TERM $$`, "what it has started": `sh -c 'kill -TERM $$'; exit $?`} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			m.cfg.Grace = time.Hour
+			fifo := filepath.Join(m.any, "pid")
+			if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			m.script(m.own, "it", `echo $$ >`+fifo+"\n"+script)
+			ctx, cancel := context.WithCancel(t.Context())
+			stopped := make(chan bool)
+			go func() {
+				_ = m.runIn(ctx, agent.Action{Handler: "it"})
+				stopped <- ctx.Err() != nil
+			}()
+			pid, err := strconv.Atoi(strings.TrimSpace(text(t, fifo)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for syscall.Kill(pid, 0) == nil {
+				runtime.Gosched() // until its end has been seen
+			}
+			select {
+			case <-stopped:
+				t.Fatal("its end was believed at once")
+			case <-time.After(20 * time.Millisecond): // else that may be too early to tell
+			}
+			cancel()
+			same(t, "stopped with the agent", <-stopped, true)
+		})
+	}
+}
+
 func TestInterruptedPrograms(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
@@ -383,6 +423,10 @@ func TestCommands(t *testing.T) {
 	same(t, "calls", m.recorded(), "tool a b $HOME;x\nsudo -u joe -n -- tool x")
 	if out := m.run(agent.Action{Command: []string{"nothing"}}); !strings.Contains(out.Reason, "not found") {
 		t.Errorf("a command that is missing: %+v", out)
+	}
+	m.script(m.any, "tool", "true")
+	if out := m.run(agent.Action{Command: []string{"../" + filepath.Base(m.any) + "/tool"}}); out.Reason == "" {
+		t.Error("a path was looked for in the folders of programs")
 	}
 }
 

@@ -91,13 +91,13 @@ func TestInterruptedManagedActions(t *testing.T) {
 		rebooted bool
 		want     agent.Verdict
 	}{
-		"a download is repeated":         {action: agent.Action{Handler: "download-file.sh"}, want: agent.Repeat},
-		"an installation is repeated":    {action: agent.Action{Handler: "install-packages.sh"}, want: agent.Repeat},
-		"a restart is repeated":          {action: agent.Action{Handler: "restart-services.sh", Args: []string{"a"}}, want: agent.Repeat},
-		"that of the agent has happened": {action: agent.Action{Handler: "restart-services.sh", Args: []string{"a muster-agent"}}, want: agent.Done},
-		"a reboot has happened":          {action: agent.Action{Handler: "reboot.sh"}, rebooted: true, want: agent.Done},
-		"a reboot is yet to happen":      {action: agent.Action{Handler: "reboot.sh"}, want: agent.Repeat},
-		"a command is lost":              {action: agent.Action{Command: []string{"true"}}, want: agent.Lost},
+		"a download is repeated":      {action: agent.Action{Handler: "download-file.sh"}, want: agent.Repeat},
+		"an installation is repeated": {action: agent.Action{Handler: "install-packages.sh"}, want: agent.Repeat},
+		"a restart is repeated":       {action: agent.Action{Handler: "restart-services.sh", Args: []string{"a"}}, want: agent.Repeat},
+		"that of the agent, too":      {action: agent.Action{Handler: "restart-services.sh", Args: []string{"a muster-agent"}}, want: agent.Repeat},
+		"a reboot has happened":       {action: agent.Action{Handler: "reboot.sh"}, rebooted: true, want: agent.Done},
+		"a reboot is yet to happen":   {action: agent.Action{Handler: "reboot.sh"}, want: agent.Repeat},
+		"a command is lost":           {action: agent.Action{Command: []string{"true"}}, want: agent.Lost},
 	} {
 		h, err := handler.New(m.cfg).Find(tt.action)
 		if err != nil {
@@ -107,6 +107,42 @@ func TestInterruptedManagedActions(t *testing.T) {
 			continue // this machine cannot tell
 		}
 		same(t, name, h.Interrupted(agent.Call{Action: tt.action, Rebooted: tt.rebooted}), tt.want)
+	}
+}
+
+// TestInterruptedRestartOfTheAgent repeats actions on services, the agent's own
+// among them. It was restarted, or is dead for another reason; then the others
+// may have been left out.
+func TestInterruptedRestartOfTheAgent(t *testing.T) {
+	t.Parallel()
+	for names, want := range map[string]string{
+		"muster-agent":           "",
+		"muster-agent.service b": "systemctl restart b",
+		"b c":                    "systemctl restart b\nsystemctl restart c",
+	} {
+		m := newMachine(t)
+		m.cfg.Unit = "muster-agent"
+		m.record("systemctl")
+		action := agent.Action{Handler: "restart-services.sh", Args: []string{names}}
+		h, err := handler.New(m.cfg).Find(action)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, "reason", h.Run(t.Context(), agent.Call{Action: action, Again: true}).Reason, "")
+		same(t, "calls for "+names, m.recorded(), want)
+	}
+}
+
+func TestOutputOfManyServicesIsKeptInPart(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.script(m.bin, "systemctl", `printf '%05000d\n' 1; echo "$2 warns" >&2`)
+	out := m.run(agent.Action{Handler: "start-services.sh", Args: []string{strings.Repeat("a ", 20) + "z"}})
+	if n := len(out.Stdout); n < agent.MaxDetail || n > 16*agent.MaxDetail {
+		t.Errorf("%d bytes are kept", n)
+	}
+	if !strings.HasSuffix(out.Stderr, "a warns\nz warns\n") || out.StderrLines != 21 {
+		t.Errorf("got %d lines that end in %q", out.StderrLines, out.Stderr)
 	}
 }
 

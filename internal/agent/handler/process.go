@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"time"
 
 	"muster/internal/agent"
 )
@@ -45,6 +46,9 @@ func (h *Host) run(ctx context.Context, p process) agent.Outcome {
 	cmd.WaitDelay = h.cfg.Grace
 	stoppable(cmd)
 	err := cmd.Run()
+	if e, ok := errors.AsType[*exec.ExitError](err); ok && wasTerminated(e.ProcessState) {
+		h.settle(ctx)
+	}
 	if cmd.Process != nil && ctx.Err() != nil {
 		kill(cmd.Process)
 	}
@@ -53,6 +57,18 @@ func (h *Host) run(ctx context.Context, p process) agent.Outcome {
 		out.Reason = reason(err)
 	}
 	return out
+}
+
+// settle waits a moment for ctx to end, after a program that was told to stop.
+// Who stops the service that the agent is tells both at once, and the end of the
+// program may be seen first: it would be taken for a failure of the program.
+func (h *Host) settle(ctx context.Context) {
+	t := time.NewTimer(h.cfg.Grace / 10)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
 }
 
 // reason says how a process has failed.
@@ -94,6 +110,9 @@ func (t *tail) Write(p []byte) (int, error) {
 	}
 	return n, nil
 }
+
+// add writes a text.
+func (t *tail) add(text string) { _, _ = t.Write([]byte(text)) } // it never fails
 
 // String returns the end.
 func (t *tail) String() string { return string(t.kept) }

@@ -18,3 +18,10 @@ func stoppable(cmd *exec.Cmd) {
 func kill(p *os.Process) {
 	_ = syscall.Kill(-p.Pid, syscall.SIGKILL) // usually nothing is left
 }
+
+// wasTerminated reports whether a process has ended because it was told to, or
+// is a shell that says so of one that it has run.
+func wasTerminated(s *os.ProcessState) bool {
+	w, ok := s.Sys().(syscall.WaitStatus)
+	return ok && (w.Signaled() && w.Signal() == syscall.SIGTERM || w.ExitStatus() == 128+int(syscall.SIGTERM))
+}

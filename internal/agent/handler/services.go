@@ -16,18 +16,13 @@ type services struct {
 	verb string
 }
 
-// Interrupted implements agent.Handler. Doing it again is harmless, unless it
-// is the agent itself that is restarted: that would never end, and here it is.
-func (s services) Interrupted(c agent.Call) agent.Verdict {
-	names, err := words(c.Action.Args)
-	if err == nil && s.host.cfg.Unit != "" && slices.ContainsFunc(names, s.isOwn) {
-		return agent.Done
-	}
-	return agent.Repeat
-}
+// Interrupted implements agent.Handler: doing it again is harmless, since Run
+// leaves the agent itself alone then. It may be what has interrupted it, and
+// whatever has, here the agent is, started anew.
+func (services) Interrupted(agent.Call) agent.Verdict { return agent.Repeat }
 
 func (s services) isOwn(name string) bool {
-	return strings.TrimSuffix(name, unitSuffix) == s.host.cfg.Unit
+	return s.host.cfg.Unit != "" && strings.TrimSuffix(name, unitSuffix) == s.host.cfg.Unit
 }
 
 // Run implements agent.Handler.
@@ -36,6 +31,9 @@ func (s services) Run(ctx context.Context, c agent.Call) agent.Outcome {
 	if err != nil {
 		return agent.Outcome{Reason: err.Error()}
 	}
+	if c.Again {
+		names = slices.DeleteFunc(names, s.isOwn)
+	}
 	// The agent's own service comes last: nothing happens after it.
 	slices.SortStableFunc(names, func(a, b string) int { return order(s.isOwn(a)) - order(s.isOwn(b)) })
 	manager, file, err := s.host.first("systemctl", "service")
@@ -43,20 +41,22 @@ func (s services) Run(ctx context.Context, c agent.Call) agent.Outcome {
 		return agent.Outcome{Reason: err.Error()}
 	}
 	var all agent.Outcome
+	var stdout, stderr tail
 	for _, name := range names {
 		argv := []string{file, s.verb, name}
 		if manager == "service" {
 			argv = []string{file, name, s.verb}
 		}
 		out := s.host.runAs(ctx, c.Action.User, process{argv: argv})
-		all.Stdout += out.Stdout
-		all.Stderr += out.Stderr
+		stdout.add(out.Stdout)
+		stderr.add(out.Stderr)
 		all.StderrLines += out.StderrLines
 		if out.Reason != "" {
 			all.Reason = s.verb + " " + name + ": " + out.Reason
-			return all
+			break
 		}
 	}
+	all.Stdout, all.Stderr = stdout.String(), stderr.String()
 	return all
 }
 
