@@ -160,7 +160,9 @@ func (k *conn) enter(p *codec.Connect, assigned bool) *ending {
 	}
 	if err != nil {
 		k.srv.log.Error("mqtt: session cannot be kept", "client", k.who.ID, "err", err)
-		return k.refuse(codec.ServerUnavailable, eventServerError, err)
+		end = k.refuse(codec.ServerUnavailable, eventServerError, err)
+		end.noWill = true // it was never connected
+		return end
 	}
 	a := &codec.Connack{SessionPresent: present}
 	if k.version == codec.V5 {

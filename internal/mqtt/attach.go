@@ -152,10 +152,13 @@ func (c *client) detach(k *conn, end *ending) {
 		c.mu.Unlock()
 		return
 	}
+	told := c.opened
 	c.leave(k, end)
 	due := c.due(c.srv.now())
 	c.mu.Unlock()
-	c.srv.disconnected(k, end)
+	if told { // else nobody was told that it is connected
+		c.srv.disconnected(k, end)
+	}
 	due.publish(c.srv)
 }
 

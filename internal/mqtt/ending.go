@@ -12,7 +12,8 @@ type ending struct {
 	event string
 	// byClient is whether the client has ended it.
 	byClient bool
-	// noWill is whether the client has taken back its will.
+	// noWill is whether the will is not to be published: the client has taken it back,
+	// or was refused.
 	noWill bool
 	// err is for the log; nil if there is nothing to say.
 	err error

@@ -2,6 +2,7 @@ package mqtt_test
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -65,4 +66,32 @@ func TestWillOfASessionThatIsTakenOver(t *testing.T) {
 			})
 		})
 	}
+}
+
+// full is a Sessions that can keep no session.
+type full struct{ mqtt.Memory }
+
+func (*full) Put(_ mqtt.SessionState, done func(error)) { done(errors.New("disk is full")) }
+
+func TestWillOfAClientThatWasRefused(t *testing.T) {
+	t.Parallel()
+	versions(t, func(t *testing.T, v codec.Version) {
+		e := start(t, mqtt.Config{Sessions: new(full)})
+		w := e.connect(v, "w")
+		w.subscribe(codec.QoS1, "will", "$aws/events/presence/+/c")
+		c := &codec.Connect{
+			Version: v, ClientID: []byte("c"), KeepAlive: 60, HasWill: true,
+			Will: codec.Will{Message: codec.Message{Topic: []byte("will"), Payload: []byte("gone"), QoS: 1}},
+		}
+		if v == codec.V5 {
+			c.SessionExpiry = 3600
+		}
+		p := e.dial(v)
+		p.send(c)
+		if a := expect[*codec.Connack](p); a.Reason != codec.ServerUnavailable {
+			t.Errorf("got %v", a.Reason)
+		}
+		p.ended()
+		w.quiet()
+	})
 }
