@@ -11,6 +11,7 @@ import (
 
 	"muster/internal/mqtt"
 	"muster/internal/mqtt/codec"
+	"muster/internal/mqtt/codec/codectest"
 )
 
 // alarm is a log handler that fails the test when a connection has panicked.
@@ -40,6 +41,26 @@ func stream(f testing.TB, v codec.Version, ps ...codec.Packet) []byte {
 	return b
 }
 
+// conversations returns what real clients have said in a version of the protocol:
+// each way to connect, followed by all that was said later.
+func conversations(v codec.Version) []string {
+	var connects []string
+	later := ""
+	for _, c := range codectest.Captured() {
+		switch {
+		case c.Version != v:
+		case c.Packet.Type() == codec.TypeConnect:
+			connects = append(connects, c.Wire)
+		default:
+			later += c.Wire
+		}
+	}
+	for i := range connects {
+		connects[i] += later
+	}
+	return connects
+}
+
 // FuzzConnection feeds a connection anything at all, cut anywhere: nothing may
 // panic, nobody else may notice, and the server must still end.
 func FuzzConnection(f *testing.F) {
@@ -61,6 +82,9 @@ func FuzzConnection(f *testing.F) {
 		withWill := *connect
 		withWill.HasWill, withWill.Will = true, codec.Will{Message: codec.Message{Topic: []byte("a/w"), Payload: []byte("w"), QoS: 1, Retain: true}}
 		f.Add(stream(f, v, &withWill, subscribe), byte(3))
+		for _, said := range conversations(v) {
+			f.Add([]byte(said), byte(11))
+		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte, cut byte) {
 		cfg := echo()

@@ -9,9 +9,9 @@ const (
 	userPython2 = "?SDK=IoTDeviceSDK/Python&Platform=Unix&Metadata=(CRTVersion=0.36.1;IoTSDKVersion=1.31.0;IoTSDKFeature=F/3,G/A,I/A;IoTSDKMetricsVersion=1)"
 )
 
-// captured are first packets, and some later ones, that clients in wide use
+// Captured returns first packets, and some later ones, that clients in wide use
 // have sent to a socket.
-func captured() []Fixture {
+func Captured() []Fixture {
 	return []Fixture{
 		{
 			Name: "aws-iot-device-sdk 2.2.16 (JavaScript)", Version: codec.V311,

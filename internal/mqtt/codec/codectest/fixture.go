@@ -45,7 +45,7 @@ type Fault struct {
 
 // Fixtures returns packets of all types in both versions.
 func Fixtures() []Fixture {
-	return slices.Concat(connects(), captured(), connacks(), publishes(), pubacks(), subscribes(), subacks(), others())
+	return slices.Concat(connects(), Captured(), connacks(), publishes(), pubacks(), subscribes(), subacks(), others())
 }
 
 // Limit is the largest packet, in bytes, with which fixtures and faults are to
