@@ -131,7 +131,10 @@ func (d *devices) build(ctx context.Context, s *server, e *engine.Engine, metric
 		d.built.Store(err == nil)
 		return err
 	}
-	c := mqtt.Config{Limits: limits(s.cfg), Log: s.log, Metrics: metrics, Hooks: mqtt.Hooks{Connect: d.connect, Reserved: reserved, Whole: whole, Handle: d.handle}}
+	c := mqtt.Config{
+		Limits: limits(s.cfg), Log: s.log, Metrics: metrics,
+		Hooks: mqtt.Hooks{Connect: d.connect, Thing: thingOf(s.folder.store), Reserved: reserved, Whole: whole, Handle: d.handle},
+	}
 	err = d.share(&c, s, metrics)
 	if err != nil {
 		return err

@@ -98,7 +98,7 @@ type Response struct {
 // everything, but for Handle, without which no topic that begins with $ can be
 // published to, and Whole. They are called on the goroutine of the connection concerned,
 // CanReceive also on those of publishers: they should not block, but for
-// Connect and Handle, and must be safe for concurrent use.
+// Connect, Thing and Handle, and must be safe for concurrent use.
 type Hooks struct {
 	// Connect says who a client is, or refuses it with a Refusal.
 	Connect func(context.Context, *ConnectRequest) (auth.Principal, error)
@@ -107,6 +107,9 @@ type Hooks struct {
 	CanPublish   func(c Client, topic string) bool
 	CanSubscribe func(c Client, filter string) bool
 	CanReceive   func(c Client, topic string) bool
+	// Thing returns the name of the thing that a client is, for lifecycle events, or
+	// nothing. It is asked if somebody listens to those, and may read the store.
+	Thing func(context.Context, Client) string
 	// Reserved says whether a filter that begins with $ is one that clients may
 	// subscribe to at all; nil allows those that begin with $aws/.
 	Reserved func(filter string) bool

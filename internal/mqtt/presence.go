@@ -12,6 +12,7 @@ import (
 // [AWS IoT Core, Lifecycle events].
 type event struct {
 	ClientID                  string   `json:"clientId"`
+	ThingName                 string   `json:"thingName,omitempty"`
 	Timestamp                 int64    `json:"timestamp"`
 	EventType                 string   `json:"eventType"`
 	ConnectFailureReason      string   `json:"connectFailureReason,omitempty"`
@@ -42,6 +43,9 @@ func (s *Server) tell(prefix string, k *conn, e event) {
 		return
 	}
 	e.ClientID, e.Timestamp = k.who.ID, s.nowMillis()
+	if s.cfg.Hooks.Thing != nil {
+		e.ThingName = s.cfg.Hooks.Thing(s.ctx, k.who)
+	}
 	e.SessionIdentifier, e.PrincipalIdentifier = k.session, k.who.Principal.ID
 	body, err := json.Marshal(e)
 	if err != nil {

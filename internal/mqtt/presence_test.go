@@ -12,12 +12,20 @@ import (
 
 func TestLifecycleEvents(t *testing.T) {
 	t.Parallel()
-	e := start(t, mqtt.Config{Hooks: mqtt.Hooks{Connect: func(_ context.Context, r *mqtt.ConnectRequest) (auth.Principal, error) {
-		if r.ClientID == "bad" {
-			return auth.Principal{}, mqtt.NotAuthorized
-		}
-		return auth.Principal{ID: "cert-of-" + r.ClientID}, nil
-	}}})
+	e := start(t, mqtt.Config{Hooks: mqtt.Hooks{
+		Connect: func(_ context.Context, r *mqtt.ConnectRequest) (auth.Principal, error) {
+			if r.ClientID == "bad" {
+				return auth.Principal{}, mqtt.NotAuthorized
+			}
+			return auth.Principal{ID: "cert-of-" + r.ClientID}, nil
+		},
+		Thing: func(_ context.Context, c mqtt.Client) string {
+			if c.ID != "c" {
+				return ""
+			}
+			return "pump"
+		},
+	}})
 	w := e.connect(codec.V5, "w")
 	w.subscribe(codec.QoS1, "$aws/events/presence/+/c", "$aws/events/presence/connect_failed/+", "$aws/events/subscriptions/+/c")
 	ids := map[string]string{} // what differs from run to run, by where it was first seen
@@ -38,16 +46,16 @@ func TestLifecycleEvents(t *testing.T) {
 	}
 	const connected = `,"principalIdentifier":"cert-of-c","ipAddress":"127.0.0.1","versionNumber":`
 	p := e.connect(codec.V5, "c")
-	event("presence/connected/c", `{"clientId":"c","timestamp":0,"eventType":"connected","sessionIdentifier":"A"`+connected+`0}`)
+	event("presence/connected/c", `{"clientId":"c","thingName":"pump","timestamp":0,"eventType":"connected","sessionIdentifier":"A"`+connected+`0}`)
 	p.subscribe(codec.QoS1, "a", "b")
-	event("subscriptions/subscribed/c", `{"clientId":"c","timestamp":0,"eventType":"subscribed","sessionIdentifier":"A","principalIdentifier":"cert-of-c","topics":["a","b"]}`)
+	event("subscriptions/subscribed/c", `{"clientId":"c","thingName":"pump","timestamp":0,"eventType":"subscribed","sessionIdentifier":"A","principalIdentifier":"cert-of-c","topics":["a","b"]}`)
 	p.send(&codec.Unsubscribe{PacketID: 1, Filters: [][]byte{[]byte("a"), []byte("never")}})
-	event("subscriptions/unsubscribed/c", `{"clientId":"c","timestamp":0,"eventType":"unsubscribed","sessionIdentifier":"A","principalIdentifier":"cert-of-c","topics":["a"]}`)
+	event("subscriptions/unsubscribed/c", `{"clientId":"c","thingName":"pump","timestamp":0,"eventType":"unsubscribed","sessionIdentifier":"A","principalIdentifier":"cert-of-c","topics":["a"]}`)
 	expect[*codec.Unsuback](p)
 	p.send(&codec.Disconnect{})
 	disconnected := func(session, byClient, reason, n string) {
 		t.Helper()
-		event("presence/disconnected/c", `{"clientId":"c","timestamp":0,"eventType":"disconnected","clientInitiatedDisconnect":`+byClient+
+		event("presence/disconnected/c", `{"clientId":"c","thingName":"pump","timestamp":0,"eventType":"disconnected","clientInitiatedDisconnect":`+byClient+
 			`,"disconnectReason":"`+reason+`","sessionIdentifier":"`+session+`","principalIdentifier":"cert-of-c","versionNumber":`+n+`}`)
 	}
 	disconnected("A", "true", "CLIENT_INITIATED_DISCONNECT", "0")
@@ -55,7 +63,7 @@ func TestLifecycleEvents(t *testing.T) {
 	again := func(session, n string) *peer {
 		t.Helper()
 		p := e.connect(codec.V5, "c")
-		event("presence/connected/c", `{"clientId":"c","timestamp":0,"eventType":"connected","sessionIdentifier":"`+session+`"`+connected+n+`}`)
+		event("presence/connected/c", `{"clientId":"c","thingName":"pump","timestamp":0,"eventType":"connected","sessionIdentifier":"`+session+`"`+connected+n+`}`)
 		return p
 	}
 	_ = again("B", "1").nc.Close()
@@ -65,7 +73,7 @@ func TestLifecycleEvents(t *testing.T) {
 	again("D", "3")
 	e.connect(codec.V5, "c")
 	disconnected("D", "false", "DUPLICATE_CLIENTID", "3")
-	event("presence/connected/c", `{"clientId":"c","timestamp":0,"eventType":"connected","sessionIdentifier":"E"`+connected+`4}`)
+	event("presence/connected/c", `{"clientId":"c","thingName":"pump","timestamp":0,"eventType":"connected","sessionIdentifier":"E"`+connected+`4}`)
 
 	bad := e.dial(codec.V5)
 	bad.send(&codec.Connect{Version: 5, ClientID: []byte("bad")})
