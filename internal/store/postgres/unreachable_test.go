@@ -266,5 +266,7 @@ func TestServerThatTakesNoChangesForAWhile(t *testing.T) {
 		t.Error("it is well")
 	}
 	set("off")
-	eventually(t, "it takes changes again", func() bool { return report(t.Context(), s, "t0", job.InProgress) == nil && s.Health(t.Context()) == nil })
+	eventually(t, "it takes changes again", func() bool {
+		return report(t.Context(), s, "t0", job.InProgress) == nil && s.Health(t.Context()) == nil
+	})
 }
