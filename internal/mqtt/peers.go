@@ -110,11 +110,10 @@ func (s *Server) PublishWithin(ctx context.Context, m Message, r Reach) error {
 	m.topic = []byte(m.Topic)
 	r.again = true
 	p := new(pending)
-	behind := s.routeWithin(&m, nil, p, r)
+	s.routeWithin(&m, p, r)
 	if err := p.wait(ctx); err != nil {
 		return err
 	}
-	s.await(ctx, behind)
 	if p.astray || slices.ContainsFunc(p.moved, func(to Moved) bool { return !slices.Contains(r.Except, to.Node) }) {
 		return errMoved
 	}

@@ -124,19 +124,20 @@ func (t *targets) release() {
 
 // route puts a message of the server on its way to all who have subscribed, and keeps
 // it if it is to be retained. Nobody waits for it.
-func (s *Server) route(m *Message) { s.routeWithin(m, nil, new(pending), Reach{}) }
+func (s *Server) route(m *Message) { s.routeWithin(m, new(pending), Reach{}) }
 
-// routeWithin is route for a part of the cluster. What must be durable before the
-// publisher is answered is added to p. It returns those whom the publisher should
-// wait for; publisher is nil for the server itself, which waits for nobody.
-func (s *Server) routeWithin(m *Message, publisher *client, p *pending, r Reach) []slow {
+// routeWithin is route for a part of the cluster. What must be durable is added to p.
+func (s *Server) routeWithin(m *Message, p *pending, r Reach) {
 	if m.Retain && !reserved(m.Topic) {
 		m.Retain = s.retain(m, p)
 	}
-	return s.spread(m, publisher, p, r)
+	s.spread(m, nil, p, r)
 }
 
-// spread is routeWithin for a message that has been kept, or is not to be.
+// spread puts a message on its way that has been retained, or is not to be. What must
+// be durable before the publisher is answered is added to p. It returns those whom the
+// publisher should wait for; publisher is nil for the server itself, which waits for
+// nobody.
 func (s *Server) spread(m *Message, publisher *client, p *pending, r Reach) []slow {
 	t := newTargets(m)
 	defer t.release()
