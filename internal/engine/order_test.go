@@ -174,10 +174,6 @@ func TestWhoMeetsComesBeforeOrAfter(t *testing.T) {
 }
 
 func meetAll(t *testing.T, groups []string, acts []act) {
-	stages := []string{beforeIt}
-	if onPostgres() {
-		stages = append(stages, insideIt) // elsewhere there is one transaction at a time
-	}
 	legal := make(map[[2]int]string) // what comes of one act and then another
 	plain := newSkewed(t, 1, nil, 0)
 	for i, a := range acts {
@@ -185,23 +181,25 @@ func meetAll(t *testing.T, groups []string, acts []act) {
 			legal[[2]int{i, k}] = plain.inOrder(fmt.Sprintf("%d-%d-", i, k), groups, a, b)
 		}
 	}
-	for _, clocks := range [][]time.Duration{{ahead, behind}, {behind, ahead}} {
+	for turn, clocks := range [][]time.Duration{{ahead, behind}, {behind, ahead}} {
 		h := &holdup{}
 		s := newSkewed(t, 1, func(s store.Store) store.Store { return held{s, h} }, clocks...)
 		for i, a := range acts {
 			for k, b := range acts {
-				for _, stage := range stages {
-					in := fmt.Sprintf("%d-%d-%.1s-", i, k, stage)
-					s.start(in, groups...)
-					h.during(stage, func() { s.nodes[0].do(a, in) }, func() {
-						s.nodes[1].do(b, in)
-						s.settle()
-					})
+				stage := beforeIt
+				if onPostgres() && (i+k+turn)%2 == 0 {
+					stage = insideIt // elsewhere there is one transaction at a time
+				}
+				in := fmt.Sprintf("%d-%d-", i, k)
+				s.start(in, groups...)
+				h.during(stage, func() { s.nodes[0].do(a, in) }, func() {
+					s.nodes[1].do(b, in)
 					s.settle()
-					got, want := s.outcome(in), []string{legal[[2]int{i, k}], legal[[2]int{k, i}]}
-					if !slices.Contains(want, got) {
-						t.Errorf("clocks %v: %s; %s: %s: got\n%swant\n%s", clocks, a.name, stage, b.name, got, strings.Join(want, "or\n"))
-					}
+				})
+				s.settle()
+				got, want := s.outcome(in), []string{legal[[2]int{i, k}], legal[[2]int{k, i}]}
+				if !slices.Contains(want, got) {
+					t.Errorf("clocks %v: %s; %s: %s: got\n%swant\n%s", clocks, a.name, stage, b.name, got, strings.Join(want, "or\n"))
 				}
 			}
 		}
