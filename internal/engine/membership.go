@@ -152,20 +152,40 @@ func (e *Engine) follow(tx store.Tx, c thing.Change, seen *effects, now int64) e
 		}
 		refs = append(refs, job.Ref{Thing: c.Thing, ThingUID: c.ThingUID, JobUID: uid, History: true})
 	}
-	return e.queues(tx, refs, seen, func(q *job.Queue) {
-		if c.Kind == thing.Joined {
-			q.Enqueue(c.Seq, now)
-		} else {
-			q.Leave(c.Seq, now, still.younger...)
+	if c.Kind == thing.Joined {
+		return e.queues(tx, refs, seen, func(q *job.Queue) { q.Enqueue(c.Seq, now) })
+	}
+	younger, err := e.younger(tx, refs)
+	if err != nil {
+		return err
+	}
+	return e.queues(tx, refs, seen, func(q *job.Queue) { q.Leave(c.Seq, now, younger...) })
+}
+
+// younger returns what of that which has made a thing a target of jobs is still to
+// be followed, because a rollout has met it first: it came after the change that
+// is being followed, and may be over by now.
+func (e *Engine) younger(tx store.Tx, refs []job.Ref) ([]int64, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	var causes []int64
+	err := tx.Queues(refs, func(q *job.Queue) error {
+		if cause := q.Cause(); cause != 0 && !slices.Contains(causes, cause) {
+			causes = append(causes, cause)
 		}
+		return nil
 	})
+	if err != nil || len(causes) == 0 {
+		return nil, err
+	}
+	return tx.Pending(e.store.PartOf(refs[0].Thing), causes)
 }
 
 // standing is what is left of a thing's memberships after a change.
 type standing struct {
 	thingUID int64
 	groups   []int64 // that it was in at the change, and the groups above them
-	younger  []int64 // uids of the memberships that began after the change
 }
 
 // standingAt returns where the thing stands at a change that is being followed.
@@ -181,12 +201,12 @@ func (e *Engine) standingAt(tx store.Tx, c thing.Change) (standing, error) {
 	for i, m := range members {
 		uids[i] = m.UID
 	}
-	s.younger, err = tx.Pending(e.store.PartOf(c.Thing), uids)
+	younger, err := tx.Pending(e.store.PartOf(c.Thing), uids)
 	if err != nil {
 		return s, err
 	}
 	for _, m := range members {
-		if slices.Contains(s.younger, m.UID) {
+		if slices.Contains(younger, m.UID) {
 			continue
 		}
 		g, err := tx.GroupByUID(m.GroupUID)

@@ -201,6 +201,16 @@ func (q *Queue) enqueue(number, cause, now int64) {
 	})
 }
 
+// Cause returns what has made the thing a target of the job asked for, as Enqueue
+// was told, or 0 if it has no execution of that. Ref.History must be set.
+func (q *Queue) Cause() int64 {
+	if q.Job == nil {
+		return 0
+	}
+	x, _ := q.latest(q.Job.UID, 0)
+	return x.Cause
+}
+
 // Leave ends the thing's part in the job asked for, because by the change seq
 // it is no longer a target: what is pending becomes REMOVED, and if it becomes a
 // target again, Enqueue counts it as new. It reports whether it was a target.
