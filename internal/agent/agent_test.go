@@ -396,6 +396,31 @@ func madeAnew(t *testing.T, while string, half int) {
 	})
 }
 
+// TestReportThatOvertakesANewJob has a report on its way while its job is deleted
+// and made again: the new one is in progress before it has begun.
+func TestReportThatOvertakesANewJob(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newServer(), &hands{}
+		x := s.add("j", steps("old", "after"))
+		anew := *x
+		anew.Document = json.RawMessage(steps("new"))
+		s.faults = func(r request) fault {
+			if strings.Contains(r.body, "do after") && s.queue[0] == x {
+				s.queue = []*execution{&anew}
+				s.notify()
+			}
+			return fault{}
+		}
+		defer device(t, s, h)()
+		wait(10 * time.Minute)
+		if runs := h.runs(); !strings.HasSuffix(runs, " new") {
+			t.Errorf("it ran %q", runs)
+		}
+		want(t, "status", s.status("j"), agent.Succeeded)
+	})
+}
+
 func TestServerThatForgetsIsToldAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

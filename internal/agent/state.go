@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 )
 
 // keepEnded is how many executions that have ended are remembered.
@@ -124,6 +125,14 @@ func (s *state) ended(k key) (report, bool) {
 		}
 	}
 	return report{}, false
+}
+
+// replaced reports whether an execution with the name and number of k that has
+// ended here is remembered, and is not k.
+func (s *state) replaced(k key) bool {
+	return slices.ContainsFunc(s.past, func(p endedReport) bool {
+		return p.Key.Job == k.Job && p.Key.Number == k.Number && !p.Key.same(k)
+	})
 }
 
 // summary returns the lines of a journal that says the same. It must not be

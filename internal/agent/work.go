@@ -50,8 +50,10 @@ func (a *Agent) receive(x *next) {
 	switch {
 	case err != nil:
 		a.journal.finish(report{Rejected, details(reasonDetail, reasonInvalid, errorDetail, err.Error())})
-	case x.status == InProgress && !a.cfg.Adopt:
-		// The journal was lost, or something else has started it.
+	case x.status == InProgress && !a.cfg.Adopt && !a.journal.replaced(k):
+		// The journal was lost, or something else has started it. If it has
+		// replaced one that was worked on here, a report on that one may have
+		// started it, which was on its way; nothing of it has been done.
 		a.journal.finish(report{Failed, details(reasonDetail, reasonUnknown)})
 	}
 }
