@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"slices"
+	"time"
 
 	"muster/internal/apierr"
 	"muster/internal/job"
@@ -12,18 +13,36 @@ import (
 // errBusy is why devices cannot be told at the moment.
 var errBusy = apierr.New(apierr.Unavailable, "The thing has requests under way.")
 
+const (
+	// retellTries is how often Retell looks whether requests are under way, and
+	// retellPause how long it waits in between, in wall-clock time: one that finds
+	// that it has been passed by waits for it.
+	retellTries = 50
+	retellPause = 20 * time.Millisecond
+)
+
 // Retell tells those devices of a thing that are connected to this node, or whose
 // sessions it keeps, what its queue in a namespace is now: notify and notify-next,
 // whatever they have been told. It is for those that whoever dealt with the outbox
-// may not have known of. It returns apierr.Unavailable if that has to wait for
-// requests under way, and the error of the publisher or the store: try again.
+// may not have known of. It gives way to requests under way, and returns
+// apierr.Unavailable if that takes longer than a second, or else the error of the
+// publisher or the store: try again.
 func (e *Engine) Retell(ctx context.Context, thing, namespace string) error {
 	d := store.Dirty{Part: e.store.PartOf(thing), Thing: thing, Namespace: namespace}
-	_, ok, err := e.TellHere(ctx, Owed{Dirty: d, Doubt: true})
-	if err == nil && !ok {
-		return errBusy
+	for range retellTries {
+		_, ok, err := e.TellHere(ctx, Owed{Dirty: d, Doubt: true})
+		if ok || err != nil {
+			return err
+		}
+		pause := time.NewTimer(retellPause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return ctx.Err()
+		}
 	}
-	return err
+	return errBusy
 }
 
 // RetellNamespaces is Retell for each namespace in which something is pending, but
