@@ -40,7 +40,7 @@ func TestNodeIsLost(t *testing.T) {
 		back := test.lose(c, t)
 		c.avoid(1, true)
 		t.Logf("%s: two nodes have all parts after %s", test.name, c.shared(t, takeover).Round(time.Millisecond))
-		tr.flows(t, soon, 100)
+		tr.flows(t, soon, 30) // a third of what is asked waits for a node that hangs
 		back()
 		c.avoid(1, false)
 		t.Logf("%s: three nodes share them %s after it came back", test.name, c.shared(t, takeover).Round(time.Millisecond))
