@@ -245,20 +245,23 @@ func (e *Engine) tellHolders(ctx context.Context, ds []delivery) bool {
 }
 
 // tellHolder hands a row to each of its holders. One that lets it wait for
-// requests under way wakes us when they are over.
+// requests under way wakes us when they are over. Nobody waits for a holder that
+// cannot be reached but those that only it can tell.
 func (e *Engine) tellHolder(ctx context.Context, d *delivery) error {
-	first := !d.here
-	for i, node := range d.holders {
+	var faults []error
+	told, first := 0, !d.here
+	for _, node := range d.holders {
 		is, known := e.outbox.knows(node, d)
 		if !known {
 			var ok bool
 			var err error
 			is, ok, err = e.peers.Tell(ctx, node, d.Owed)
 			if err != nil || !ok {
-				d.torn = err != nil || i > 0
-				return err
+				faults = append(faults, err)
+				continue
 			}
 		}
+		told++
 		if first {
 			d.is, first = is, false
 		}
@@ -267,8 +270,10 @@ func (e *Engine) tellHolder(ctx context.Context, d *delivery) error {
 			e.outbox.note(node, d, is)
 		}
 	}
-	d.done = true
-	return nil
+	err := errors.Join(faults...)
+	d.done = told == len(d.holders)
+	d.torn = d.torn || err != nil || told > 0 && !d.done
+	return err
 }
 
 // tell tells a device what it is owed by a reading, see holds.read, and reports
