@@ -22,9 +22,14 @@ func TestMQTTFullSession(t *testing.T) {
 	for i := range mqtt.DefaultLimits().QueueMessages + 1 {
 		check(t, "publish", other.publish(t.Context(), "telemetry", fmt.Sprint(i)))
 	}
+	check(t, "subscribe", other.subscribe(t.Context(), pumpJobs+"notify"))
 	for _, id := range numbered("job-", 3) {
 		g.job(t, id, "pump")
 	}
+	for listed := 0; listed < 3; { // until everything has been told
+		listed = strings.Count(other.receive(t).payload, `"jobId":"job-`)
+	}
+	other.request(t, pumpJobs+"get", "")
 	l = connect(t, d)
 	for range mqtt.DefaultLimits().QueueMessages {
 		if m := l.receive(t); m.topic != "telemetry" {
