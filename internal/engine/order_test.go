@@ -74,7 +74,9 @@ func TestOrderIsThatOfTheCommitsNotOfTheClocks(t *testing.T) {
 	many, one := newSkewed(t, 2, nil, behind, ahead, 0), newSkewed(t, 2, nil, 0)
 	run := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		run++
+		if run++; onPostgres() && run > 25 {
+			return // the rules are the same, and each step takes longer
+		}
 		in := fmt.Sprintf("r%d-", run)
 		many.start(in)
 		one.start(in)
