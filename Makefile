@@ -38,7 +38,7 @@ demo: ## start a server with simulated devices and watch a job roll out (ARGS ad
 	go run ./cmd/muster demo $(ARGS)
 
 test: ## run all tests; installs what they need (PostgreSQL, clients of AWS and MQTT, a C compiler) when it is missing
-	@scripts/tools.sh aws mosquitto node postgres python $(if $(RACE),race)
+	@scripts/tools.sh aws mosquitto node pgbouncer postgres python $(if $(RACE),race)
 	go run ./scripts/gotest -timeout=10m $(UNITS) \
 	  $(if $(SYSTEM),-- -timeout=10m -count=1 $(SYSTEM)) \
 	  $(if $(BOTH),-- MUSTER_TEST_STORE=postgres -timeout=10m -count=1 -skip='^Test(Node|Database|Bus|ThreeNodes|Migrate|Bridge)' $(BOTH)) \
@@ -89,7 +89,7 @@ cross: ## compile for every supported platform into dist/
 	done
 
 tools: ## install the pinned tools into .tools
-	@scripts/tools.sh aws mosquitto node postgres python race lint
+	@scripts/tools.sh aws mosquitto node pgbouncer postgres python race lint
 
 clean: ## remove what was built; .tools and data stay
 	rm -rf bin dist

@@ -6,6 +6,7 @@
 #   aws        the AWS CLI, in a Python environment of its own under .tools/aws
 #   mosquitto  the broker Mosquitto and its command line clients, Debian packages
 #   node       MQTT clients of Node.js, AWS's among them, under .tools/node
+#   pgbouncer  a pooler of connections, a Debian package; what needs it is skipped without
 #   postgres   the server of PostgreSQL, a Debian package; none is started
 #   python     AWS's SDK for devices, in a Python environment of its own under .tools/python
 #   race       the C compiler that the race detector links with
@@ -107,6 +108,17 @@ postgres() {
   debian postgresql
 }
 
+pgbouncer() {
+  if PATH=$PATH:/usr/sbin:/usr/local/sbin type -P pgbouncer >/dev/null; then
+    return
+  fi
+  if ! debian pgbouncer; then
+    say "going on without PgBouncer"
+  elif [ -d /run/systemd/system ]; then
+    systemctl disable --quiet --now pgbouncer # nobody has asked for one on the usual port
+  fi
+}
+
 race() {
   if command -v "$(go env CC)" >/dev/null; then
     return
@@ -129,7 +141,7 @@ lint() {
 
 for tool in "$@"; do
   case "$tool" in
-    aws | mosquitto | node | postgres | python | race | lint) "$tool" ;;
+    aws | mosquitto | node | pgbouncer | postgres | python | race | lint) "$tool" ;;
     *)
       say "unknown tool $tool"
       exit 2
