@@ -354,14 +354,30 @@ func knownTo(node string, d *delivery) known { return known{node, d.Namespace, d
 func (o *outbox) begin(p Part) (after int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if d := o.doubts[p.Part]; d == nil || d.fence != p.Fence {
+	o.own(p)
+	return o.after[p.Part]
+}
+
+// own returns what is in doubt of a part. o.mu is held.
+func (o *outbox) own(p Part) *doubt {
+	d := o.doubts[p.Part]
+	if d == nil || d.fence != p.Fence {
 		if o.doubts == nil {
 			o.doubts = make(map[int]*doubt)
 		}
-		o.doubts[p.Part] = &doubt{fence: p.Fence, fresh: true}
+		d = &doubt{fence: p.Fence, fresh: true}
+		o.doubts[p.Part] = d
 		delete(o.after, p.Part)
 	}
-	return o.after[p.Part]
+	return d
+}
+
+// empty notes that there have been no rows of a part since it came here: those that
+// come are nobody else's.
+func (o *outbox) empty(p Part) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.own(p).fresh = false
 }
 
 // judge returns up to which row of a page there is doubt.

@@ -104,8 +104,9 @@ func (e *Engine) lookNext(context.Context) (time.Time, error) {
 // lookOnce looks at what there is to do in the parts that are the engine's now.
 func (e *Engine) lookOnce(ctx context.Context, now time.Time) (int, error) {
 	e.lookAt.Store(now.Add(lookEvery).UnixMilli())
-	var parts []int
-	for _, p := range e.parts() {
+	own := e.parts()
+	parts := make([]int, 0, len(own))
+	for _, p := range own {
 		parts = append(parts, p.Part)
 	}
 	if len(parts) == 0 {
@@ -124,6 +125,11 @@ func (e *Engine) lookOnce(ctx context.Context, now time.Time) (int, error) {
 		e.flags.raise(tasksOf(b), b.Part)
 		if b.Due != 0 {
 			e.timers.earlier(b.Part, b.Due)
+		}
+	}
+	for _, p := range own {
+		if !slices.ContainsFunc(busy, func(b store.Busy) bool { return b.Part == p.Part && b.Dirty }) {
+			e.outbox.empty(p)
 		}
 	}
 	if slices.Contains(parts, leading) {
