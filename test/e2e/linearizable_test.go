@@ -13,6 +13,7 @@ import (
 
 	"muster/internal/client"
 	"muster/internal/wire"
+	"muster/test/internal/harness"
 
 	"github.com/anishathalye/porcupine"
 )
@@ -43,12 +44,14 @@ func linearizable(t *testing.T, nodes []*gateway) {
 		g.thing(t, thing)
 	}
 	g.job(t, "j", things...)
-	for _, thing := range things {
-		out, err := g.own.StartNextPendingJobExecution(t.Context(), &wire.StartNextPendingJobExecutionRequest{ThingName: thing})
-		check(t, "start", err)
-		if out.Execution == nil {
-			t.Fatalf("%s has nothing to start", thing)
-		}
+	for _, thing := range things { // other nodes roll out to theirs when the job has been answered
+		harness.Wait(t, soon, thing+" to have something to start", func(ctx context.Context) error {
+			out, err := g.own.StartNextPendingJobExecution(ctx, &wire.StartNextPendingJobExecutionRequest{ThingName: thing})
+			if err == nil && out.Execution == nil {
+				err = errors.New("nothing to start")
+			}
+			return err
+		})
 	}
 
 	h := &history{start: time.Now()}
