@@ -228,19 +228,10 @@ func TestDatabaseFailsOver(t *testing.T) {
 // but that devices on other nodes are told later.
 func TestBusIsCut(t *testing.T) {
 	t.Parallel()
-	var relays []*harness.Relay
-	c := newCluster(t, 3, durable(t), func(_ int, cfg *harness.Config) {
-		listen := freePort(t)
-		r := harness.NewRelay(t, listen)
-		relays = append(relays, r)
-		cfg.Args = append(cfg.Args, "--cluster", listen, "--cluster-advertise", r.Addr())
-	})
-	c.together(t, 1)
+	c, bus := newParted(t)
 	tr := newTraffic(t, c, seedOf(t))
 	for _, how := range []harness.Flow{harness.Resetting, harness.Mute} {
-		for _, r := range relays {
-			r.Set(how)
-		}
+		bus(how)
 		if how == harness.Resetting {
 			c.together(t, 0)
 		}
@@ -251,13 +242,30 @@ func TestBusIsCut(t *testing.T) {
 		for id, thing := range tr.things { // who asks gets the truth
 			c.sameFront(t, thing, id)
 		}
-		for _, r := range relays {
-			r.Set(harness.Passing)
-		}
+		bus(harness.Passing)
 		start := time.Now()
 		tr.settled(t)
 		t.Logf("everybody knows everything %s after the nodes have met again", time.Since(start).Round(time.Millisecond))
 		c.together(t, 1)
+	}
+}
+
+// newParted starts three nodes that have met, and returns what parts them from each
+// other, or lets them meet again.
+func newParted(t *testing.T) (c *cluster, bus func(harness.Flow)) {
+	t.Helper()
+	var relays []*harness.Relay
+	c = newCluster(t, 3, durable(t), func(_ int, cfg *harness.Config) {
+		listen := freePort(t)
+		r := harness.NewRelay(t, listen)
+		relays = append(relays, r)
+		cfg.Args = append(cfg.Args, "--cluster", listen, "--cluster-advertise", r.Addr())
+	})
+	c.together(t, 1)
+	return c, func(how harness.Flow) {
+		for _, r := range relays {
+			r.Set(how)
+		}
 	}
 }
 

@@ -67,27 +67,16 @@ func TestDevicesOfANodeThatWasForgottenAreTold(t *testing.T) {
 // that nodes do not hear of each other.
 func TestSubscriptionsWhileTheBusIsCutAreTold(t *testing.T) {
 	t.Parallel()
-	var relays []*harness.Relay
-	c := newCluster(t, 3, durable(t), func(_ int, cfg *harness.Config) {
-		listen := freePort(t)
-		r := harness.NewRelay(t, listen)
-		relays = append(relays, r)
-		cfg.Args = append(cfg.Args, "--cluster", listen, "--cluster-advertise", r.Addr())
-	})
-	c.together(t, 1)
+	c, bus := newParted(t)
 	things := numbered("device-", 12)
 	k := c.newListener(t, true, things)
 	for i, how := range []harness.Flow{harness.Mute, harness.Resetting} {
 		part := things[i*6 : i*6+6]
-		for _, r := range relays {
-			r.Set(how)
-		}
+		bus(how)
 		k.listenTo(t, part)
 		c.give(t, []string{"silent", "reset"}[i], part)
 		pass(t, 3*time.Second)
-		for _, r := range relays {
-			r.Set(harness.Passing)
-		}
+		bus(harness.Passing)
 		expectFronts(t, c.nodes[0].own, k, part)
 		c.together(t, 1)
 	}
